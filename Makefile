@@ -1,0 +1,44 @@
+# make demo    set up, screen the example paper, print where the report is
+# make test    set up, run the tests
+# make bench   set up, run every benchmark and write benchmarks/results/
+# Everything lives in .venv; nothing is installed outside this folder.
+
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+.PHONY: demo test lint bench native clean
+
+$(VENV)/.core: pyproject.toml setup.py $(wildcard src/tamperscope/kernels/csrc/*)
+	$(PYTHON) -c "import sys; sys.exit('Tamperscope needs Python 3.11 or newer') if sys.version_info < (3, 11) else None"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python tools/install_torch.py
+	$(BIN)/python -m pip install --quiet --editable ".[nets,dev]"
+	touch $@
+
+demo: $(VENV)/.core
+	$(BIN)/tamperscope screen examples/example_paper.pdf --out demo/report --overwrite
+
+test: $(VENV)/.core
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.core
+	$(BIN)/python -m benchmarks
+
+# Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.
+native:
+	$(BIN)/python setup.py --quiet build_ext --inplace
+
+clean:
+	rm -rf build $(VENV)
+	find src -name '*.so' -delete

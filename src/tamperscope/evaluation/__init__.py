@@ -1,0 +1,1 @@
+"""The only place that scores: metrics, protocols, known-truth benchmarks."""

@@ -1,0 +1,1 @@
+"""Classical evidence: key points, dense field, geometry. numpy and native code, never torch."""

@@ -1,0 +1,1 @@
+"""findings.json, evidence pictures and one self-contained HTML page."""

@@ -1,0 +1,1 @@
+"""Documents -> figures -> panels -> detectors -> findings: one pipeline."""
