@@ -1,0 +1,1 @@
+"""Benchmarks: each module is one command that writes its file under benchmarks/results/."""
