@@ -23,7 +23,12 @@ MAY_IMPORT = {
     "report": {"errors", "records", "images"},
 }
 EVERYTHING = {"cli"}
-NO_TORCH = ("tamperscope.cli", "tamperscope.report", "tamperscope.matching", "tamperscope.screening")
+NO_TORCH = (
+    "tamperscope.cli",
+    "tamperscope.report",
+    "tamperscope.matching",
+    "tamperscope.screening",
+)
 
 
 def part_of(file: Path) -> str:
