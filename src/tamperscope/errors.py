@@ -1,4 +1,4 @@
-"""Errors a user can act on: the message says what was wrong, with which file or name, and what to try.
+"""Errors a user can act on: the message says what was wrong, with which file, and what to try.
 
 What only a programmer can put right stays a plain ``ValueError`` or ``TypeError``. The command
 line turns a :class:`TamperscopeError` into one line without a traceback.

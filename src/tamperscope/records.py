@@ -20,7 +20,7 @@ PANEL_KINDS = ("blot", "microscopy", "facs", "macroscopy", "photo", "chart")
 
 FINDING_KINDS = ("copy-move", "duplicate", "seam", "erased", "splice")
 """``copy-move``: inside one panel; ``duplicate``: between two panels; ``seam``: an abrupt straight
-transition in a blot; ``erased``: an unnaturally flat area; ``splice``: a network's pasted region."""
+transition in a blot; ``erased``: an unnaturally flat area; ``splice``: a region pasted in."""
 
 Matrix = tuple[tuple[float, float, float], ...]
 Point = tuple[float, float]

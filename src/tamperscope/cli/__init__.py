@@ -21,6 +21,12 @@ COMMANDS = {  # name: (module that holds a click command called ``command``, one
 }
 
 
+class UserError(click.ClickException):
+    """Prints one line and exits with 2, as wrong usage does; 1 is kept for --fail-on-findings."""
+
+    exit_code = 2
+
+
 class Commands(click.Group):
     """Imports commands lazily and prints a TamperscopeError as one line.
 
@@ -48,13 +54,13 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except TamperscopeError as error:
-            raise click.ClickException(str(error)) from error
+            raise UserError(str(error)) from error
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tamperscope")
 def main() -> None:
-    """Find reused and altered regions in scientific figures, with evidence that can be checked.
+    r"""Find reused and altered regions in scientific figures, with evidence that can be checked.
 
     \b
     Examples:

@@ -58,7 +58,7 @@ class FigureStore:
 
 
 def decodes_to(path: Path, pixels: Pixels) -> bool:
-    """Whether the file alone gives exactly these pixels (no mask, inversion or page is involved)."""
+    """Whether the file alone gives these pixels: no mask, inversion or page is involved."""
     try:
         return np.array_equal(read_pixels(path), pixels)
     except UnreadableInputError:

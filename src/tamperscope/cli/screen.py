@@ -1,0 +1,89 @@
+"""``tamperscope screen``: documents in, findings and a report out."""
+
+from pathlib import Path
+
+import click
+
+from tamperscope.cli.output import prepare_folder, progress_line
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in that folder.")
+@click.option(
+    "--panels",
+    "panels_file",
+    type=click.Path(path_type=Path),
+    help="Use this split into panels: the panels.json of an earlier run, edited.",
+)
+@click.option(
+    "--detector",
+    "detectors",
+    multiple=True,
+    type=click.Choice(
+        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams"]
+    ),
+    help="Use only these detectors; may be given several times.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes; as many as processors by default.")
+@click.option("--fail-on-findings", is_flag=True, help="Exit with status 1 if there are findings.")
+def command(
+    inputs: tuple[Path, ...],
+    out: Path,
+    overwrite: bool,
+    panels_file: Path | None,
+    detectors: tuple[str, ...],
+    jobs: int | None,
+    fail_on_findings: bool,
+) -> None:
+    r"""Screen papers and images for reused and altered regions.
+
+    INPUTS are PDF, DOCX and zip files, images (PNG, JPEG, WebP, TIFF) and folders of them, in any
+    mix. Everything stays on this machine. The result is a report to open in a browser; what it
+    lists are observations to check, not verdicts.
+
+    \b
+    Examples:
+      tamperscope screen paper.pdf --out review/
+      tamperscope screen manuscript.docx figures/ --out review/ --overwrite
+      tamperscope screen paper.pdf --panels review/panels.json --out corrected/
+
+    \b
+    Writes to the folder:
+      report.html     the report; needs no network
+      findings.json   the same for programs
+      panels.json     the split into panels, to correct and hand back with --panels
+      evidence/       figures as stored, masks, aligned crops
+
+    \b
+    Exit status: 0 done; 1 findings and --fail-on-findings; 2 wrong usage or an error;
+    3 nothing could be read; 130 stopped with Ctrl-C (the report holds what was done).
+    """
+    # Heavy imports wait until they are needed: --help answers at once.
+    from tamperscope.report import write_report
+    from tamperscope.runtime import cpu_count
+    from tamperscope.screening.panels_file import write_panels
+    from tamperscope.screening.pipeline import DETECTORS, Options, screen
+
+    prepare_folder(out, overwrite)
+    options = Options(detectors or DETECTORS, panels_file, jobs or cpu_count())
+    screened = screen(inputs, out, options, progress_line())
+    screening = screened.screening
+    write_panels(out / "panels.json", screening.figures)
+    page = write_report(screening, screened.pixels, screened.masks, out)
+
+    panels = sum(len(figure.panels) for figure in screening.figures)
+    click.echo(
+        f"{len(screening.findings)} findings in {panels} panels of {len(screening.figures)} "
+        f"figures; {len(screening.unread)} things could not be read."
+    )
+    click.echo(f"Report: {page}")
+    if screening.run.interrupted:
+        click.echo("Stopped early: the report holds what was done until then.", err=True)
+        raise SystemExit(130)
+    if not screening.figures:
+        click.echo("Nothing could be read; the report says why.", err=True)
+        raise SystemExit(3)
+    if fail_on_findings and screening.findings:
+        raise SystemExit(1)
