@@ -7,14 +7,19 @@ the dense-field matcher, which lives beside it, must work without.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tamperscope.kernels.scan import selective_scan
+    from tamperscope.kernels.scan import IMPLEMENTATIONS, chosen_implementation, selective_scan
+    from tamperscope.kernels.ss2d_scan import ss2d
 
-__all__ = ["selective_scan"]
+__all__ = ["IMPLEMENTATIONS", "chosen_implementation", "selective_scan", "ss2d"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "selective_scan":
-        from tamperscope.kernels.scan import selective_scan  # torch: only when asked for
+    if name == "ss2d":
+        from tamperscope.kernels.ss2d_scan import ss2d  # torch: only when asked for
 
-        return selective_scan
+        return ss2d
+    if name in __all__:
+        from tamperscope.kernels import scan  # torch: only when asked for
+
+        return getattr(scan, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

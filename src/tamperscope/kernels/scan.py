@@ -1,0 +1,134 @@
+"""The selective scan's one public call, its implementations, and the choice between them.
+
+The choice, in this order: ``implementation=``, the environment variable ``TAMPERSCOPE_SCAN``, and
+``auto``. A named implementation either serves or raises; it never hands over to another.
+"""
+
+import os
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tamperscope.errors import MissingKernelError
+from tamperscope.kernels.chunked import selective_scan_chunked
+from tamperscope.kernels.reference import selective_scan_reference
+
+IMPLEMENTATIONS: dict[str, Callable[..., Tensor]] = {
+    "reference": selective_scan_reference,
+    "chunked": selective_scan_chunked,
+}
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+
+def chosen_implementation(tensor: Tensor, implementation: str | None = None) -> str:
+    """Name the implementation that a call on ``tensor`` runs; result files record it.
+
+    Raises:
+        MissingKernelError: No implementation has the name that was asked for.
+    """
+    source = "implementation" if implementation else "TAMPERSCOPE_SCAN"
+    name = implementation or os.environ.get("TAMPERSCOPE_SCAN") or "auto"
+    if name == "auto":
+        return fastest_for(tensor)
+    if name not in IMPLEMENTATIONS:
+        raise MissingKernelError(
+            f"{source} is {name!r}; it must be one of auto, {', '.join(IMPLEMENTATIONS)}"
+        )
+    return name
+
+
+def fastest_for(tensor: Tensor) -> str:
+    """Name the fastest implementation for ``tensor``'s device and dtype."""
+    if tensor.device.type == "cuda" and "triton" in IMPLEMENTATIONS:
+        return "triton"
+    return "chunked"
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    skip: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    *,
+    implementation: str | None = None,
+) -> Tensor:
+    """Scan ``u`` from left to right; differentiable in every tensor.
+
+    The equation is at the top of :mod:`tamperscope.kernels.reference`.
+
+    Args:
+        u: Input sequences, (batch, channel, length).
+        delta: Step sizes before bias and softplus, (batch, channel, length).
+        A: Decay rates, negative for states that forget, (channel, state).
+        B: How the input enters the state, (batch, group, state, length); channel c belongs to
+            group c // (channel / group).
+        C: How the state is read out, like ``B``.
+        skip: Weight of the input added straight to the output, (channel).
+        delta_bias: Added to ``delta``, (channel).
+        delta_softplus: Whether the step size is softplus(delta + bias) or delta + bias itself.
+        implementation: One of ``IMPLEMENTATIONS`` or ``auto``; None asks ``TAMPERSCOPE_SCAN``.
+
+    Returns:
+        y, (batch, channel, length), in ``u``'s dtype. float16 and bfloat16 are computed in float32.
+
+    Raises:
+        ValueError: Shapes, devices or sizes do not fit together; the message names the argument.
+        TypeError: An argument is not a floating-point tensor.
+        MissingKernelError: The implementation is unknown or was not built on this machine.
+    """
+    check_arguments(u, delta, A, B, C, skip, delta_bias)
+    run = IMPLEMENTATIONS[chosen_implementation(u, implementation)]
+    return run(u, delta, A, B, C, skip, delta_bias, delta_softplus)
+
+
+def check_arguments(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    skip: Tensor | None,
+    delta_bias: Tensor | None,
+) -> None:
+    """Raise ValueError or TypeError, naming the argument, unless everything fits together."""
+    named = {"u": u, "delta": delta, "A": A, "B": B, "C": C}
+    named |= {"skip": skip} if skip is not None else {}
+    named |= {"delta_bias": delta_bias} if delta_bias is not None else {}
+    for name, tensor in named.items():
+        if not isinstance(tensor, Tensor) or tensor.dtype not in FLOATS:
+            kind = getattr(tensor, "dtype", type(tensor).__name__)
+            raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+        if tensor.device != u.device:
+            raise ValueError(f"{name} is on {tensor.device}, but u is on {u.device}")
+    if u.dim() != 3 or min(u.shape) < 1:
+        raise ValueError(f"u must be (batch, channel, length), all at least 1; got {[*u.shape]}")
+    if A.dim() != 2 or B.dim() != 4:
+        raise ValueError(
+            "A must be (channel, state) and B (batch, group, state, length); "
+            f"got {[*A.shape]} and {[*B.shape]}"
+        )
+    batch, channel, length = u.shape
+    state, groups = A.shape[1], B.shape[1]
+    if state < 1 or groups < 1 or channel % groups:
+        raise ValueError(
+            f"{channel} channels cannot share {groups} groups of {state} states equally"
+        )
+    expected = {
+        "delta": (batch, channel, length),
+        "A": (channel, state),
+        "B": (batch, groups, state, length),
+        "C": (batch, groups, state, length),
+        "skip": (channel,),
+        "delta_bias": (channel,),
+    }
+    for name, tensor in named.items():
+        if name != "u" and tuple(tensor.shape) != expected[name]:
+            raise ValueError(
+                f"{name} must be {list(expected[name])} to go with u {[*u.shape]}, "
+                f"got {[*tensor.shape]}"
+            )
