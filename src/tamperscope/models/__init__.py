@@ -1,1 +1,88 @@
-"""Networks and their weights; no files but weights."""
+"""Networks and their weights; no files but weights.
+
+``create_model("forma_base")`` builds a network with fresh, seeded weights;
+``tamperscope.models.weights.load_weights(path)`` builds the one a file belongs to.
+"""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from tamperscope.errors import ModelNameError
+from tamperscope.models.efficientvmamba import EfficientVMambaClassifier, efficientvmamba_b
+from tamperscope.models.forma import ForMa, forma_base, forma_small, forma_test
+from tamperscope.models.loma import LoMa, loma_base, loma_small, loma_test
+from tamperscope.models.network import Network
+from tamperscope.models.noise import Noiseprint, noiseprintpp
+from tamperscope.models.vmamba import VMambaClassifier, vmamba_t
+
+__all__ = [
+    "MODELS",
+    "PARTS",
+    "EfficientVMambaClassifier",
+    "ForMa",
+    "LoMa",
+    "Network",
+    "Noiseprint",
+    "VMambaClassifier",
+    "create_model",
+    "list_models",
+    "named_builder",
+]
+
+MODELS: dict[str, Callable[..., Network]] = {
+    build.__name__: build
+    for build in (forma_base, forma_small, forma_test, loma_base, loma_small, loma_test)
+}
+
+# What a localizing network may start from; weights files may hold these as well.
+PARTS: dict[str, Callable[[], nn.Module]] = {
+    build.__name__: build for build in (vmamba_t, efficientvmamba_b, noiseprintpp)
+}
+
+
+def list_models() -> list[str]:
+    """Names of the localizing networks, sorted."""
+    return sorted(MODELS)
+
+
+def create_model(name: str, *, seed: int = 0, **changes: Any) -> Network:
+    """Build a localizing network with fresh weights.
+
+    Args:
+        name: One of :func:`list_models`.
+        seed: Decides the weights; torch's own random state is left as it was.
+        changes: Fields of the network's config to change, as for the paper's ablations.
+
+    Raises:
+        ModelNameError: No model has this name.
+    """
+    if name not in MODELS:
+        raise unknown_model(name, MODELS)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = MODELS[name](**changes)
+    network.builder = name
+    return network
+
+
+def named_builder(name: str) -> Callable[..., nn.Module]:
+    """Return the builder called ``name``, of a network or of a part.
+
+    Raises:
+        ModelNameError: There is none.
+    """
+    builders: dict[str, Callable[..., nn.Module]] = {**MODELS, **PARTS}
+    if name not in builders:
+        raise unknown_model(name, builders)
+    return builders[name]
+
+
+def unknown_model(name: str, known: dict[str, Any]) -> ModelNameError:
+    """Return the error for a wrong name, with the nearest right one."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(known))}."
+    return ModelNameError(f"No model is called {name!r}. {hint}")
