@@ -11,14 +11,17 @@ import torch
 from torch import Tensor
 
 from tamperscope.errors import MissingKernelError
+from tamperscope.kernels import native
+from tamperscope.kernels.arguments import check_sequences
 from tamperscope.kernels.chunked import selective_scan_chunked
+from tamperscope.kernels.native_scan import selective_scan_native
 from tamperscope.kernels.reference import selective_scan_reference
 
 IMPLEMENTATIONS: dict[str, Callable[..., Tensor]] = {
     "reference": selective_scan_reference,
     "chunked": selective_scan_chunked,
+    "native": selective_scan_native,
 }
-FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def chosen_implementation(tensor: Tensor, implementation: str | None = None) -> str:
@@ -42,6 +45,8 @@ def fastest_for(tensor: Tensor) -> str:
     """Name the fastest implementation for ``tensor``'s device and dtype."""
     if tensor.device.type == "cuda" and "triton" in IMPLEMENTATIONS:
         return "triton"
+    if tensor.device.type == "cpu" and tensor.dtype != torch.float64 and native.is_built("scan"):
+        return "native"
     return "chunked"
 
 
@@ -81,54 +86,6 @@ def selective_scan(
         TypeError: An argument is not a floating-point tensor.
         MissingKernelError: The implementation is unknown or was not built on this machine.
     """
-    check_arguments(u, delta, A, B, C, skip, delta_bias)
+    check_sequences(u, delta, A, B, C, skip, delta_bias)
     run = IMPLEMENTATIONS[chosen_implementation(u, implementation)]
     return run(u, delta, A, B, C, skip, delta_bias, delta_softplus)
-
-
-def check_arguments(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    skip: Tensor | None,
-    delta_bias: Tensor | None,
-) -> None:
-    """Raise ValueError or TypeError, naming the argument, unless everything fits together."""
-    named = {"u": u, "delta": delta, "A": A, "B": B, "C": C}
-    named |= {"skip": skip} if skip is not None else {}
-    named |= {"delta_bias": delta_bias} if delta_bias is not None else {}
-    for name, tensor in named.items():
-        if not isinstance(tensor, Tensor) or tensor.dtype not in FLOATS:
-            kind = getattr(tensor, "dtype", type(tensor).__name__)
-            raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
-        if tensor.device != u.device:
-            raise ValueError(f"{name} is on {tensor.device}, but u is on {u.device}")
-    if u.dim() != 3 or min(u.shape) < 1:
-        raise ValueError(f"u must be (batch, channel, length), all at least 1; got {[*u.shape]}")
-    if A.dim() != 2 or B.dim() != 4:
-        raise ValueError(
-            "A must be (channel, state) and B (batch, group, state, length); "
-            f"got {[*A.shape]} and {[*B.shape]}"
-        )
-    batch, channel, length = u.shape
-    state, groups = A.shape[1], B.shape[1]
-    if state < 1 or groups < 1 or channel % groups:
-        raise ValueError(
-            f"{channel} channels cannot share {groups} groups of {state} states equally"
-        )
-    expected = {
-        "delta": (batch, channel, length),
-        "A": (channel, state),
-        "B": (batch, groups, state, length),
-        "C": (batch, groups, state, length),
-        "skip": (channel,),
-        "delta_bias": (channel,),
-    }
-    for name, tensor in named.items():
-        if name != "u" and tuple(tensor.shape) != expected[name]:
-            raise ValueError(
-                f"{name} must be {list(expected[name])} to go with u {[*u.shape]}, "
-                f"got {[*tensor.shape]}"
-            )

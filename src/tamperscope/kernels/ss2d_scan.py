@@ -17,9 +17,10 @@ checkpoints. Everything is computed in float32 at least.
 import torch
 from torch import Tensor
 
+from tamperscope.kernels.arguments import check_map
 from tamperscope.kernels.reference import working_dtype
 from tamperscope.kernels.routes import lay_out, put_back, route_index
-from tamperscope.kernels.scan import FLOATS, chosen_implementation, selective_scan
+from tamperscope.kernels.scan import chosen_implementation, selective_scan
 
 
 def ss2d(
@@ -53,7 +54,7 @@ def ss2d(
         TypeError: An argument is not a floating-point tensor.
         MissingKernelError: The implementation is unknown or was not built on this machine.
     """
-    check_map_arguments(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A_logs, Ds)
+    check_map(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A_logs, Ds)
     name = chosen_implementation(x, implementation)
     return ss2d_composed(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A_logs, Ds, route, name)
 
@@ -93,54 +94,3 @@ def ss2d_composed(
         )
     merged = put_back(y.view(batch, 4, channel, -1), index, height * width)
     return merged.transpose(1, 2).reshape(batch, height, width, channel).to(out_dtype)
-
-
-def check_map_arguments(
-    x: Tensor,
-    x_proj_weight: Tensor,
-    dt_projs_weight: Tensor,
-    dt_projs_bias: Tensor,
-    A_logs: Tensor,
-    Ds: Tensor,
-) -> None:
-    """Raise ValueError or TypeError, naming the argument, unless everything fits together."""
-    named = {
-        "x": x,
-        "x_proj_weight": x_proj_weight,
-        "dt_projs_weight": dt_projs_weight,
-        "dt_projs_bias": dt_projs_bias,
-        "A_logs": A_logs,
-        "Ds": Ds,
-    }
-    for name, tensor in named.items():
-        if not isinstance(tensor, Tensor) or tensor.dtype not in FLOATS:
-            kind = getattr(tensor, "dtype", type(tensor).__name__)
-            raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
-        if tensor.device != x.device:
-            raise ValueError(f"{name} is on {tensor.device}, but x is on {x.device}")
-    if x.dim() != 4 or min(x.shape) < 1:
-        raise ValueError(
-            f"x must be (batch, height, width, channel), all at least 1; got {[*x.shape]}"
-        )
-    channel = x.shape[3]
-    if A_logs.dim() != 2 or dt_projs_weight.dim() != 3:
-        raise ValueError(
-            "A_logs must be (4 channel, state) and dt_projs_weight (4, channel, rank); "
-            f"got {[*A_logs.shape]} and {[*dt_projs_weight.shape]}"
-        )
-    state, rank = A_logs.shape[1], dt_projs_weight.shape[2]
-    if state < 1 or rank < 1:
-        raise ValueError(f"state and rank must be at least 1, got {state} and {rank}")
-    expected = {
-        "x_proj_weight": (4, rank + 2 * state, channel),
-        "dt_projs_weight": (4, channel, rank),
-        "dt_projs_bias": (4, channel),
-        "A_logs": (4 * channel, state),
-        "Ds": (4 * channel,),
-    }
-    for name, shape in expected.items():
-        if tuple(named[name].shape) != shape:
-            raise ValueError(
-                f"{name} must be {list(shape)} to go with x {[*x.shape]}, "
-                f"got {[*named[name].shape]}"
-            )
