@@ -1,0 +1,57 @@
+"""Puts pictures into the page itself, at a size that keeps the page one that can be mailed."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from tamperscope.errors import OutputError, UnreadableInputError
+from tamperscope.images import encode_jpeg, encode_png, read_pixels
+from tamperscope.report.evidence import shrunk
+
+BUDGET = 18 << 20  # bytes of all pictures together, before base64 adds a third
+LOSSLESS_LIMIT = 40 << 10  # a picture whose PNG is this small goes in unchanged
+JPEG_QUALITY = 88
+
+
+@dataclass
+class Album:
+    """Turns files below ``out`` into ``data:`` addresses until ``budget`` bytes are spent.
+
+    What no longer fits comes back as None; the page then says so and links the file instead.
+    """
+
+    out: Path
+    budget: int = BUDGET
+
+    def picture(self, path: str, side: int) -> str | None:
+        """Address of the picture at ``path``, its longer side at most ``side`` pixels."""
+        if self.budget <= 0:
+            return None
+        file = self._existing(path)
+        try:
+            pixels = shrunk(read_pixels(file), side)
+        except UnreadableInputError as error:
+            raise OutputError(f"{file} is no picture any more: {error}; screen again") from error
+        if (pixels == pixels[..., :1]).all():
+            pixels = pixels[..., 0]
+        content, kind = encode_png(pixels), "png"
+        if len(content) > LOSSLESS_LIMIT:
+            content, kind = encode_jpeg(pixels, JPEG_QUALITY), "jpeg"
+        return self._spend(content, kind)
+
+    def _spend(self, content: bytes, kind: str) -> str | None:
+        if len(content) > self.budget:
+            self.budget = 0
+            return None
+        self.budget -= len(content)
+        return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+    def _existing(self, path: str) -> Path:
+        file = self.out / path
+        if not file.resolve().is_relative_to(self.out.resolve()):
+            raise OutputError(f"findings.json names a picture outside {self.out}: {path}")
+        if not file.is_file():
+            raise OutputError(
+                f"{file} is missing: the page is made from findings.json and evidence/"
+            )
+        return file
