@@ -1,4 +1,4 @@
-"""What decoding yields, and the rules every format shares: size, depth, transparency, orientation."""
+"""What decoding yields, and the rules all formats share: size, depth, transparency, orientation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -111,6 +111,8 @@ def _cut_off(data: bytes, kind: str, name: str) -> Frame:
     ends = np.asarray(picture)[:, -BLOCK:].reshape(picture.height, -1)  # right ends of the rows
     known = (ends != blank).any(axis=1)
     rows = int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0
+    if kind == "JPEG" and rows < picture.height:
+        rows -= rows % BLOCK  # interpolated colour leaks one row beyond the last block
     if rows < 1:
         raise UnreadableInputError(f"{name} is cut off before its first rows are complete")
     if rows < picture.height:
