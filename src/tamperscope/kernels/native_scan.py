@@ -23,16 +23,8 @@ from tamperscope.kernels import native
 from tamperscope.kernels.arguments import check_sequences
 
 TORCH_LIBRARY = {"win32": "torch_cpu.dll", "darwin": "libtorch_cpu.dylib"}
-SEQUENCE_SIZES = (
-    "batch",
-    "groups",
-    "channels",
-    "states",
-    "length",
-    "vectors",
-    "softplus",
-    "failed",
-)
+SEQUENCE_SIZES = ("batch", "groups", "channels", "states", "length", "softplus", "failed", "parts")
+MOST_PARTS = 4  # tasks that share the backward pass of one group of one batch entry
 SEQUENCE_TENSORS = (
     *("u", "delta", "A", "B", "C", "skip", "bias", "y", "checkpoints"),
     *("dy", "du", "ddelta", "dA", "dB", "dC", "dskip", "dbias"),
@@ -87,22 +79,25 @@ def run_tasks(name: str, count: int, arguments: ctypes.Structure) -> None:
         raise MemoryError(f"{name}: no memory for the scratch buffers of a task")
 
 
-def vectors_of_a_block(channels: int) -> int:
-    """Vectors of channels that a task takes: many, but leaving an even number of blocks.
+def blocks_of_a_group(channels: int) -> int:
+    """Blocks of channels: each is one vector wide."""
+    return -(-channels // layout()[0])
+
+
+def parts_of_a_group(channels: int) -> int:
+    """Backward tasks of a group; each writes its own sums for B and C, so few keep memory small.
 
     A function of the channels alone: results must not depend on the number of threads.
     """
-    lanes, _, most = layout()
-    vectors = -(-channels // lanes)
-    even = [size for size in range(most, 1, -1) if vectors % (2 * size) == 0]
-    return even[0] if even else max(1, min(most, vectors // 2))
+    return min(MOST_PARTS, blocks_of_a_group(channels))
 
 
-def checkpoint_shape(batch: int, channels: int, groups: int, states: int, length: int) -> list[int]:
-    """(task, tile, state, channels of a block), for ``channels`` in each group."""
+def checkpoint_shape(u: Tensor, groups: int, states: int) -> list[int]:
+    """(batch, group, block, tile, state, lane)."""
+    batch, channel, length = u.shape
     lanes, steps, _ = layout()
-    width = vectors_of_a_block(channels) * lanes
-    return [batch * groups * -(-channels // width), -(-length // steps), states, width]
+    blocks = blocks_of_a_group(channel // groups)
+    return [batch, groups, blocks, -(-length // steps), states, lanes]
 
 
 def address(tensor: Tensor | None) -> int | None:
@@ -110,11 +105,8 @@ def address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def sequence_arguments(
-    u: Tensor, A: Tensor, B: Tensor, softplus: bool, **tensors: Tensor | None
-) -> SequenceArguments:
-    """Fill the C structure; every tensor must be contiguous float32 on the CPU."""
-    tensors |= {"u": u, "A": A, "B": B}
+def check_memory(tensors: dict[str, Tensor | None]) -> None:
+    """Raise unless every tensor is what the C code takes it for: contiguous float32 on the CPU."""
     for name, tensor in tensors.items():
         if tensor is None:
             continue
@@ -124,6 +116,14 @@ def sequence_arguments(
             )
         if not tensor.is_contiguous():
             raise ValueError(f"{name} must be contiguous, got strides {tensor.stride()}")
+
+
+def sequence_arguments(
+    u: Tensor, A: Tensor, B: Tensor, softplus: bool, **tensors: Tensor | None
+) -> SequenceArguments:
+    """Fill the C structure; every tensor must be contiguous float32 on the CPU."""
+    tensors |= {"u": u, "A": A, "B": B}
+    check_memory(tensors)
     channels = u.shape[1] // B.shape[1]
     return SequenceArguments(
         batch=u.shape[0],
@@ -131,8 +131,8 @@ def sequence_arguments(
         channels=channels,
         states=A.shape[1],
         length=u.shape[2],
-        vectors=vectors_of_a_block(channels),
         softplus=softplus,
+        parts=parts_of_a_group(channels),
         **{name: address(tensor) for name, tensor in tensors.items()},
     )
 
@@ -165,7 +165,7 @@ def scan_op(
         y=y,
         checkpoints=checkpoints if keep else None,
     )
-    tasks = checkpoint_shape(u.shape[0], arguments.channels, B.shape[1], A.shape[1], u.shape[2])[0]
+    tasks = arguments.batch * arguments.groups * blocks_of_a_group(arguments.channels)
     run_tasks("scan_forward", tasks, arguments)
     return y, checkpoints
 
@@ -176,13 +176,12 @@ def scan_op_fake(u, delta, A, B, C, skip, delta_bias, delta_softplus, keep):
     y = u.new_empty(u.shape)
     if not keep:
         return y, u.new_empty([0])
-    batch, channel, length = u.shape
-    groups = B.shape[1]
-    shape = checkpoint_shape(batch, channel // groups, groups, A.shape[1], length)
-    return y, u.new_empty(shape)
+    return y, u.new_empty(checkpoint_shape(u, B.shape[1], A.shape[1]))
 
 
-@torch.library.custom_op("tamperscope::selective_scan_backward", mutates_args=())
+@torch.library.custom_op(
+    "tamperscope::selective_scan_backward", mutates_args=(), device_types="cpu"
+)
 def scan_backward_op(
     dy: Tensor,
     u: Tensor,
@@ -197,17 +196,17 @@ def scan_backward_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of u, delta, A, B, C, skip and delta_bias."""
     check_sequences(u, delta, A, B, C, skip, delta_bias)
-    batch, channel, length = u.shape
+    batch, channel, _ = u.shape
     groups, states = B.shape[1:3]
-    shape = checkpoint_shape(batch, channel // groups, groups, states, length)
+    shape = checkpoint_shape(u, groups, states)
     if list(checkpoints.shape) != shape:
         raise ValueError(f"checkpoints must be {shape}, got {[*checkpoints.shape]}")
     if dy.shape != u.shape:
         raise ValueError(f"dy must be {[*u.shape]}, got {[*dy.shape]}")
     u, delta, A, B, C, dy = (tensor.contiguous() for tensor in (u, delta, A, B, C, dy))
-    blocks = shape[0] // (batch * groups)
+    parts = parts_of_a_group(channel // groups)
     du, ddelta = torch.empty_like(u), torch.empty_like(u)
-    dB, dC = (u.new_empty(blocks, *B.shape) for _ in range(2))
+    dB, dC = (u.new_empty(parts, *B.shape) for _ in range(2))
     dA = u.new_empty(batch, channel, states)
     dskip, dbias = (u.new_empty(batch, channel) for _ in range(2))
     arguments = sequence_arguments(
@@ -224,7 +223,7 @@ def scan_backward_op(
         dskip=dskip,
         dbias=dbias,
     )
-    run_tasks("scan_backward", shape[0], arguments)
+    run_tasks("scan_backward", batch * groups * parts, arguments)
     return du, ddelta, dA.sum(0), dB.sum(0), dC.sum(0), dskip.sum(0), dbias.sum(0)
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from tamperscope.kernels.arguments import check_map
+from tamperscope.kernels.native_ss2d import ss2d_native
 from tamperscope.kernels.reference import working_dtype
 from tamperscope.kernels.routes import lay_out, put_back, route_index
 from tamperscope.kernels.scan import chosen_implementation, selective_scan
@@ -56,6 +57,8 @@ def ss2d(
     """
     check_map(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A_logs, Ds)
     name = chosen_implementation(x, implementation)
+    if name == "native":
+        return ss2d_native(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A_logs, Ds, route)
     return ss2d_composed(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A_logs, Ds, route, name)
 
 

@@ -8,38 +8,38 @@ namespace scan {
 // Mirrored field by field by SequenceArguments in tamperscope/kernels/native_scan.py.
 struct Sequences {
   int64_t batch, groups, channels, states, length;  // channels: of one group
-  int64_t vectors, softplus, failed;                // vectors: of a block; failed: out, no memory
+  int64_t softplus, failed;                         // failed: set to 1 where memory ran out
+  int64_t parts;                                    // backward: tasks that share a group's blocks
   const float *u, *delta;                           // [batch][group * channels][length]
   const float* A;                                   // [group * channels][states]
   const float *B, *C;                               // [batch][group][states][length]
   const float *skip, *bias;                         // [group * channels] or null
   float* y;                                         // like u
-  float* checkpoints;  // [task][tile][states][vectors * LANES], the state before each tile; or null
+  float* checkpoints;                  // [batch][group][block][tile][states][LANES], or null
   const float* dy;
   float *du, *ddelta;                  // like u
   float *dA;                           // [batch][group * channels][states]
-  float *dB, *dC;                      // [block][batch][group][states][length]
+  float *dB, *dC;                      // [part][batch][group][states][length]
   float *dskip, *dbias;                // [batch][group * channels]
 
-  int64_t width() const { return vectors * LANES; }
-  int64_t blocks() const { return (channels + width() - 1) / width(); }
+  // A block is one vector wide: with more rows than that in flight, the streams of u, delta and y
+  // evict each other from the cache (measured: 2 x slower with three vectors).
+  int64_t blocks() const { return (channels + LANES - 1) / LANES; }
   int64_t tiles() const { return (length + STEPS - 1) / STEPS; }
 };
 
-// Where a task's block lies.
+// Where a block of channels lies; blocks are numbered through groups and batch entries.
 struct Place {
-  int64_t batch, group, block, channel, row, width;  // channel: over all groups; row: over batches
-  int count;                                         // channels that exist
+  int64_t number, batch, group, channel, row;  // channel: over all groups; row: over batch entries
+  int count;                                   // channels that exist
 
-  Place(const Sequences& s, int64_t task) {
-    block = task % s.blocks();
-    group = task / s.blocks() % s.groups;
-    batch = task / s.blocks() / s.groups;
-    width = s.width();
-    channel = group * s.channels + block * width;
+  Place(const Sequences& s, int64_t number_) : number(number_) {
+    const int64_t first = number % s.blocks() * LANES;
+    group = number / s.blocks() % s.groups;
+    batch = number / s.blocks() / s.groups;
+    channel = group * s.channels + first;
     row = batch * s.groups * s.channels + channel;
-    const int64_t left = s.channels - block * width;
-    count = static_cast<int>(left < width ? left : width);
+    count = static_cast<int>(s.channels - first < LANES ? s.channels - first : LANES);
   }
 };
 
@@ -54,46 +54,34 @@ void run(int64_t begin, int64_t end, Arguments* arguments,
 }
 
 // Bring `steps` steps of `rows` sequences into step-major order; missing rows become zeros.
-inline void read_tile(const float* from, int64_t length, int rows, int steps, int64_t width,
-                      float* to) {
-  for (int first = 0; first < width; first += LANES) {
-    const int present = rows - first;
-    for (int t = 0; t < steps; t += LANES) {
-      const float* corner = from + first * length + t;
-      Vec block[LANES];
-      if (present >= LANES && steps - t >= LANES) {
+inline void read_tile(const float* from, int64_t length, int rows, int steps, float* to) {
+  for (int t = 0; t < steps; t += LANES) {
+    Vec block[LANES];
+    if (rows == LANES && steps - t >= LANES) {
 #pragma GCC unroll 16
-        for (int i = 0; i < LANES; ++i) block[i] = load(corner + i * length);
-      } else {
-        for (int i = 0; i < LANES; ++i) {
-          block[i] = i < present ? load_some(corner + i * length, steps - t) : Vec{};
-        }
+      for (int i = 0; i < LANES; ++i) block[i] = load(from + i * length + t);
+    } else {
+      for (int i = 0; i < LANES; ++i) {
+        block[i] = i < rows ? load_some(from + i * length + t, steps - t) : Vec{};
       }
-      transpose(block);
-#pragma GCC unroll 16
-      for (int i = 0; i < LANES; ++i) store(to + (t + i) * width + first, block[i]);
     }
+    transpose(block);
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) store(to + (t + i) * LANES, block[i]);
   }
 }
 
-inline void write_tile(const float* from, int64_t length, int rows, int steps, int64_t width,
-                       float* to) {
-  for (int first = 0; first < rows; first += LANES) {
-    const int present = rows - first;
-    for (int t = 0; t < steps; t += LANES) {
-      float* corner = to + first * length + t;
-      Vec block[LANES];
+inline void write_tile(const float* from, int64_t length, int rows, int steps, float* to) {
+  for (int t = 0; t < steps; t += LANES) {
+    Vec block[LANES];
 #pragma GCC unroll 16
-      for (int i = 0; i < LANES; ++i) block[i] = load(from + (t + i) * width + first);
-      transpose(block);
-      if (present >= LANES && steps - t >= LANES) {
+    for (int i = 0; i < LANES; ++i) block[i] = load(from + (t + i) * LANES);
+    transpose(block);
+    if (rows == LANES && steps - t >= LANES) {
 #pragma GCC unroll 16
-        for (int i = 0; i < LANES; ++i) store(corner + i * length, block[i]);
-      } else {
-        for (int i = 0; i < LANES && i < present; ++i) {
-          store_some(corner + i * length, block[i], steps - t);
-        }
-      }
+      for (int i = 0; i < LANES; ++i) store(to + i * length + t, block[i]);
+    } else {
+      for (int i = 0; i < rows; ++i) store_some(to + i * length + t, block[i], steps - t);
     }
   }
 }
@@ -109,17 +97,19 @@ struct Parameters {
   float *A, *skip, *bias;
 
   Parameters(Scratch& scratch, const Sequences& s, const Place& place)
-      : A(scratch.take(s.states * place.width)),
-        skip(scratch.take(place.width)),
-        bias(scratch.take(place.width)) {
+      : A(scratch.take(s.states * LANES)), skip(scratch.take(LANES)), bias(scratch.take(LANES)) {
+    fill(s, place);
+  }
+
+  void fill(const Sequences& s, const Place& place) {
     const float* rows = s.A + place.channel * s.states;
     for (int64_t n = 0; n < s.states; ++n) {
-      for (int64_t c = 0; c < place.width; ++c) {
-        A[n * place.width + c] = c < place.count ? rows[c * s.states + n] * LOG2_E : 0.0f;
+      for (int64_t c = 0; c < LANES; ++c) {
+        A[n * LANES + c] = c < place.count ? rows[c * s.states + n] * LOG2_E : 0.0f;
       }
     }
-    copy_padded(skip, s.skip ? s.skip + place.channel : nullptr, place.count, place.width);
-    copy_padded(bias, s.bias ? s.bias + place.channel : nullptr, place.count, place.width);
+    copy_padded(skip, s.skip ? s.skip + place.channel : nullptr, place.count, LANES);
+    copy_padded(bias, s.bias ? s.bias + place.channel : nullptr, place.count, LANES);
   }
 };
 
@@ -128,9 +118,9 @@ inline Tile make_tile(const Sequences& s, const Place& place, const Parameters& 
   const int64_t left = s.length - start;
   const int64_t shared = (place.batch * s.groups + place.group) * s.states * s.length + start;
   return {static_cast<int>(left < STEPS ? left : STEPS),
-          static_cast<int>(s.vectors),
+          1,
           static_cast<int>(s.states),
-          place.width,
+          LANES,
           fixed.A,
           fixed.skip,
           u,
@@ -142,37 +132,47 @@ inline Tile make_tile(const Sequences& s, const Place& place, const Parameters& 
           h};
 }
 
+// delta = softplus(delta + bias), or without the softplus; `slope` is its derivative where asked for.
+inline void step_sizes(const Sequences& s, const Parameters& fixed, int steps, float* delta,
+                       float* slope) {
+  const Vec bias = load(fixed.bias);
+  for (int t = 0; t < steps; ++t) {
+    float* here = delta + t * LANES;
+    const Vec z = load(here) + bias;
+    if (slope) {
+      Vec derivative = splat(1.0f);
+      store(here, s.softplus ? softplus_and_slope(z, derivative) : z);
+      store(slope + t * LANES, derivative);
+    } else {
+      store(here, s.softplus ? softplus(z) : z);
+    }
+  }
+}
+
 inline bool forward_block(const Sequences& s, int64_t task) {
   const Place place(s, task);
-  const int64_t width = place.width, state_size = s.states * width;
-  Scratch scratch(2 * state_size + (3 * STEPS + 2) * width);
+  const int64_t state_size = s.states * LANES;
+  Scratch scratch(2 * state_size + (3 * STEPS + 2) * LANES);
   if (scratch.failed()) return false;
   const Parameters fixed(scratch, s, place);
   float* h = scratch.take(state_size);
-  float *u = scratch.take(STEPS * width), *delta = scratch.take(STEPS * width);
-  float* y = scratch.take(STEPS * width);
+  float *u = scratch.take(STEPS * LANES), *delta = scratch.take(STEPS * LANES);
+  float* y = scratch.take(STEPS * LANES);
   zero(h, state_size);
-  for (int64_t tile_number = 0; tile_number < s.tiles(); ++tile_number) {
-    const int64_t start = tile_number * STEPS;
+  for (int64_t start = 0; start < s.length; start += STEPS) {
     const int64_t corner = place.row * s.length + start;
     const Tile tile = make_tile(s, place, fixed, u, delta, h, start);
     prefetch_tile(s.u + corner + STEPS, s.length, place.count);
     prefetch_tile(s.delta + corner + STEPS, s.length, place.count);
     if (s.checkpoints) {
-      std::memcpy(s.checkpoints + (task * s.tiles() + tile_number) * state_size, h,
+      std::memcpy(s.checkpoints + (task * s.tiles() + start / STEPS) * state_size, h,
                   sizeof(float) * static_cast<size_t>(state_size));
     }
-    read_tile(s.u + corner, s.length, place.count, tile.steps, width, u);
-    read_tile(s.delta + corner, s.length, place.count, tile.steps, width, delta);
-    for (int64_t at = 0; at < width; at += LANES) {
-      const Vec bias = load(fixed.bias + at);
-      for (int t = 0; t < tile.steps; ++t) {
-        const Vec z = load(delta + t * width + at) + bias;
-        store(delta + t * width + at, s.softplus ? softplus(z) : z);
-      }
-    }
+    read_tile(s.u + corner, s.length, place.count, tile.steps, u);
+    read_tile(s.delta + corner, s.length, place.count, tile.steps, delta);
+    step_sizes(s, fixed, tile.steps, delta, nullptr);
     advance(tile, y);
-    write_tile(y, s.length, place.count, tile.steps, width, s.y + corner);
+    write_tile(y, s.length, place.count, tile.steps, s.y + corner);
   }
   return true;
 }
@@ -192,9 +192,6 @@ inline TileGradients make_gradients(Scratch& scratch, int64_t states, int64_t wi
   g.kept = scratch.take(cells + MOST_STATES_BACK * LANES);
   g.sum_B = scratch.take(cells);
   g.sum_C = scratch.take(cells);
-  zero(g.dA, states * width);
-  zero(g.dskip, width);
-  zero(g.carry, states * width);
   return g;
 }
 
@@ -203,15 +200,31 @@ inline size_t gradients_size(int64_t states, int64_t width) {
          (4 * STEPS + 1) * MOST_STATES_BACK * LANES;
 }
 
-inline void write_shared(const Sequences& s, const Place& place, const Tile& tile, int64_t start,
-                         const TileGradients& g) {
-  const int64_t part = (place.block * s.batch + place.batch) * s.groups + place.group;
-  float* dB = s.dB + part * s.states * s.length + start;
-  float* dC = s.dC + part * s.states * s.length + start;
+// From the gradient of the step sizes to that of what went into the softplus; adds up the bias's.
+inline void finish_step_sizes(const Tile& tile, const float* slope, const TileGradients& g,
+                              float* dbias) {
+  for (int64_t at = 0; at < tile.width; at += LANES) {
+    Vec total = load(dbias + at);
+    for (int t = 0; t < tile.steps; ++t) {
+      const Vec dz = load(g.ddelta + t * tile.width + at) * load(slope + t * tile.width + at);
+      store(g.ddelta + t * tile.width + at, dz);
+      total += dz;
+    }
+    store(dbias + at, total);
+  }
+}
+
+// The gradients of B and C are sums over channels: blocks of one task are added up in its part.
+inline void write_shared(const Sequences& s, const Place& place, int64_t part, bool adds,
+                         const Tile& tile, int64_t start, const TileGradients& g) {
+  const int64_t group = (part * s.batch + place.batch) * s.groups + place.group;
+  float* dB = s.dB + group * s.states * s.length + start;
+  float* dC = s.dC + group * s.states * s.length + start;
   for (int64_t n = 0; n < s.states; ++n) {
     for (int t = 0; t < tile.steps; ++t) {
-      dB[n * s.length + t] = g.dB[t * s.states + n];
-      dC[n * s.length + t] = g.dC[t * s.states + n];
+      const int64_t to = n * s.length + t, from = t * s.states + n;
+      dB[to] = adds ? dB[to] + g.dB[from] : g.dB[from];
+      dC[to] = adds ? dC[to] + g.dC[from] : g.dC[from];
     }
   }
 }
@@ -220,62 +233,80 @@ inline void write_parameters(const Sequences& s, const Place& place, const TileG
                              const float* dbias) {
   for (int c = 0; c < place.count; ++c) {
     for (int64_t n = 0; n < s.states; ++n) {
-      s.dA[(place.row + c) * s.states + n] = g.dA[n * place.width + c];
+      s.dA[(place.row + c) * s.states + n] = g.dA[n * LANES + c];
     }
     s.dskip[place.row + c] = g.dskip[c];
     s.dbias[place.row + c] = dbias[c];
   }
 }
 
-inline bool backward_block(const Sequences& s, int64_t task) {
-  const Place place(s, task);
-  const int64_t width = place.width, state_size = s.states * width;
-  Scratch scratch(state_size + (4 * STEPS + 3) * width + gradients_size(s.states, width));
-  if (scratch.failed()) return false;
-  const Parameters fixed(scratch, s, place);
-  float *u = scratch.take(STEPS * width), *delta = scratch.take(STEPS * width);
-  float *dy = scratch.take(STEPS * width), *slope = scratch.take(STEPS * width);
-  float* dbias = scratch.take(width);
-  TileGradients g = make_gradients(scratch, s.states, width);
-  g.dy = dy;
-  zero(dbias, width);
-  for (int64_t tile_number = s.tiles() - 1; tile_number >= 0; --tile_number) {
-    const int64_t start = tile_number * STEPS;
-    const int64_t corner = place.row * s.length + start;
-    float* h = s.checkpoints + (task * s.tiles() + tile_number) * state_size;
-    const Tile tile = make_tile(s, place, fixed, u, delta, h, start);
-    if (start > 0) {
-      prefetch_tile(s.u + corner - STEPS, s.length, place.count);
-      prefetch_tile(s.delta + corner - STEPS, s.length, place.count);
-      prefetch_tile(s.dy + corner - STEPS, s.length, place.count);
-    }
-    read_tile(s.u + corner, s.length, place.count, tile.steps, width, u);
-    read_tile(s.delta + corner, s.length, place.count, tile.steps, width, delta);
-    read_tile(s.dy + corner, s.length, place.count, tile.steps, width, dy);
-    for (int64_t at = 0; at < width; at += LANES) {
-      const Vec bias = load(fixed.bias + at);
-      for (int t = 0; t < tile.steps; ++t) {
-        const Vec z = load(delta + t * width + at) + bias;
-        Vec derivative = splat(1.0f);
-        store(delta + t * width + at, s.softplus ? softplus_and_slope(z, derivative) : z);
-        store(slope + t * width + at, derivative);
-      }
-    }
-    retreat(tile, g);
-    for (int64_t at = 0; at < width; at += LANES) {
-      Vec total = load(dbias + at);
-      for (int t = 0; t < tile.steps; ++t) {
-        const Vec dz = load(g.ddelta + t * width + at) * load(slope + t * width + at);
-        store(g.ddelta + t * width + at, dz);
-        total += dz;
-      }
-      store(dbias + at, total);
-    }
-    write_tile(g.du, s.length, place.count, tile.steps, width, s.du + corner);
-    write_tile(g.ddelta, s.length, place.count, tile.steps, width, s.ddelta + corner);
-    write_shared(s, place, tile, start, g);
+// Memory of one backward task, and its way through one block of channels.
+struct BackwardBlock {
+  Scratch scratch;
+  float *u, *delta, *dy, *slope, *dbias;
+  TileGradients g;
+
+  explicit BackwardBlock(const Sequences& s)
+      : scratch(s.states * LANES + (4 * STEPS + 3) * LANES + gradients_size(s.states, LANES)) {
+    if (scratch.failed()) return;
+    u = scratch.take(STEPS * LANES);
+    delta = scratch.take(STEPS * LANES);
+    dy = scratch.take(STEPS * LANES);
+    slope = scratch.take(STEPS * LANES);
+    dbias = scratch.take(LANES);
+    g = make_gradients(scratch, s.states, LANES);
+    g.dy = dy;
   }
-  write_parameters(s, place, g, dbias);
+
+  void clear(const Sequences& s) {
+    zero(g.dA, s.states * LANES);
+    zero(g.carry, s.states * LANES);
+    zero(g.dskip, LANES);
+    zero(dbias, LANES);
+  }
+
+  void read(const Sequences& s, const Place& place, const Parameters& fixed, int steps,
+            int64_t start) {
+    const int64_t corner = place.row * s.length + start;
+    for (const float* rows : {s.u, s.delta, s.dy}) {
+      if (start > 0) prefetch_tile(rows + corner - STEPS, s.length, place.count);
+    }
+    read_tile(s.u + corner, s.length, place.count, steps, u);
+    read_tile(s.delta + corner, s.length, place.count, steps, delta);
+    read_tile(s.dy + corner, s.length, place.count, steps, dy);
+    step_sizes(s, fixed, steps, delta, slope);
+  }
+
+  void run(const Sequences& s, const Place& place, const Parameters& fixed, int64_t part,
+           bool adds) {
+    clear(s);
+    for (int64_t number = s.tiles() - 1; number >= 0; --number) {
+      const int64_t start = number * STEPS, corner = place.row * s.length + start;
+      float* h = s.checkpoints + (place.number * s.tiles() + number) * s.states * LANES;
+      const Tile tile = make_tile(s, place, fixed, u, delta, h, start);
+      read(s, place, fixed, tile.steps, start);
+      retreat(tile, g);
+      finish_step_sizes(tile, slope, g, dbias);
+      write_tile(g.du, s.length, place.count, tile.steps, s.du + corner);
+      write_tile(g.ddelta, s.length, place.count, tile.steps, s.ddelta + corner);
+      write_shared(s, place, part, adds, tile, start, g);
+    }
+    write_parameters(s, place, g, dbias);
+  }
+};
+
+// A task: the blocks of one part of one group.
+inline bool backward_blocks(const Sequences& s, int64_t task) {
+  const int64_t part = task % s.parts, group = task / s.parts;  // group: over batch entries
+  const int64_t first = part * s.blocks() / s.parts, end = (part + 1) * s.blocks() / s.parts;
+  BackwardBlock block(s);
+  if (block.scratch.failed()) return false;
+  Parameters fixed(block.scratch, s, Place(s, group * s.blocks() + first));
+  for (int64_t number = first; number < end; ++number) {
+    const Place place(s, group * s.blocks() + number);
+    fixed.fill(s, place);
+    block.run(s, place, fixed, part, number > first);
+  }
   return true;
 }
 

@@ -1,0 +1,355 @@
+// ss2d: the selective scan along the routes of a channels-last map, which is read and written in
+// place. No sequence is ever laid out: the route is a list of cells, and a step's channels lie next
+// to each other in memory already. The projection from rank to step sizes happens per tile, in cache.
+#pragma once
+
+#include "scan_sequence.h"
+
+namespace scan {
+
+constexpr int DIRECTIONS = 4;
+constexpr int TOGETHER = 8;  // steps or ranks that one pass over a matrix product keeps in registers
+
+// Mirrored field by field by MapArguments in tamperscope/kernels/native_ss2d.py.
+struct Maps {
+  int64_t batch, cells, channels, states, rank, length, vectors, failed;
+  int64_t parts;        // directions are shared out among this many tasks, in order
+  int64_t part_stride;  // floats between the parts of y and dx; 0 where no cell is visited twice
+  int64_t proj_direction, proj_batch, proj_row, proj_block;  // strides of proj and dproj, floats
+  const int32_t *cell;  // [4][length]: cell of every step, -1 for padding
+  const int32_t *row;   // [4][length]: row of proj of every step
+  const float *x;                     // [batch][cells][channels]
+  const float *proj;                  // at batch, direction, row: rank + 2 states floats
+  const float *dt_weight, *dt_bias;   // [4][rank][channels], [4][channels]
+  const float *A, *skip;              // [4 * channels][states], [4 * channels]
+  float *y;                           // [part][batch][cells][channels]
+  float *checkpoints;                 // [batch][block][4][tile][states][width] or null
+  const float *dy;                    // like x
+  float *dx;                          // [part][batch][cells][channels]
+  float *dproj;                       // [block], then like proj
+  float *ddt_weight, *ddt_bias;       // [batch][4][rank][channels], [batch][4][channels]
+  float *dA, *dskip;                  // [batch][4 * channels][states], [batch][4 * channels]
+
+  int64_t width() const { return vectors * LANES; }
+  int64_t blocks() const { return (channels + width() - 1) / width(); }
+  int64_t tiles() const { return (length + STEPS - 1) / STEPS; }
+  int64_t entries() const { return rank + 2 * states; }
+};
+
+// One direction of one block of channels.
+struct Lane {
+  int64_t batch, block, direction, first, width;  // first: channel
+  int count;                                      // channels that exist
+  const int32_t *cell, *row;
+  const float *x, *proj;
+  float *y, *checkpoints;
+  bool adds;  // whether an earlier direction of this task has written y and dx already
+  int64_t part;
+
+  Lane(const Maps& m, int64_t task, int64_t direction_) : direction(direction_) {
+    block = task % m.blocks();
+    part = task / m.blocks() % m.parts;
+    batch = task / m.blocks() / m.parts;
+    width = m.width();
+    first = block * width;
+    const int64_t left = m.channels - first;
+    count = static_cast<int>(left < width ? left : width);
+    cell = m.cell + direction * m.length;
+    row = m.row + direction * m.length;
+    x = m.x + batch * m.cells * m.channels + first;
+    proj = m.proj + direction * m.proj_direction + batch * m.proj_batch;
+    y = m.y ? m.y + part * m.part_stride + batch * m.cells * m.channels + first : nullptr;
+    checkpoints = m.checkpoints
+                      ? m.checkpoints + ((batch * m.blocks() + block) * DIRECTIONS + direction) *
+                                            m.tiles() * m.states * width
+                      : nullptr;
+    adds = m.part_stride > 0 && direction > first_direction(m, part);
+  }
+
+  static int64_t first_direction(const Maps& m, int64_t part) { return DIRECTIONS * part / m.parts; }
+};
+
+struct MapParameters {
+  float *A, *skip, *bias, *weight;  // [states][width], [width], [width], [rank][width]
+
+  MapParameters(Scratch& scratch, const Maps& m)
+      : A(scratch.take(m.states * m.width())),
+        skip(scratch.take(m.width())),
+        bias(scratch.take(m.width())),
+        weight(scratch.take(m.rank * m.width())) {}
+
+  void fill(const Maps& m, const Lane& lane) {
+    const int64_t channel = lane.direction * m.channels + lane.first;
+    for (int64_t n = 0; n < m.states; ++n) {
+      for (int64_t c = 0; c < lane.width; ++c) {
+        const float rate = c < lane.count ? m.A[(channel + c) * m.states + n] : 0.0f;
+        A[n * lane.width + c] = rate * LOG2_E;
+      }
+    }
+    copy_padded(skip, m.skip + channel, lane.count, lane.width);
+    copy_padded(bias, m.dt_bias + channel, lane.count, lane.width);
+    for (int64_t r = 0; r < m.rank; ++r) {
+      const float* from = m.dt_weight + (lane.direction * m.rank + r) * m.channels + lane.first;
+      copy_padded(weight + r * lane.width, from, lane.count, lane.width);
+    }
+  }
+
+  static size_t size(const Maps& m) { return (m.states + 2 + m.rank) * m.width(); }
+};
+
+inline void gather(const float* map, const Maps& m, const Lane& lane, int64_t start, int steps,
+                   float* to) {
+  for (int t = 0; t < steps; ++t) {
+    const int64_t cell = lane.cell[start + t];
+    const float* from = map + cell * m.channels;
+    for (int64_t at = 0; at < lane.width; at += LANES) {
+      const Vec v = cell < 0 ? Vec{} : load_some(from + at, static_cast<int>(lane.count - at));
+      store(to + t * lane.width + at, v);
+    }
+  }
+}
+
+inline void scatter(const float* from, const Maps& m, const Lane& lane, int64_t start, int steps,
+                    float* map) {
+  for (int t = 0; t < steps; ++t) {
+    const int64_t cell = lane.cell[start + t];
+    if (cell < 0) continue;
+    float* to = map + cell * m.channels;
+    for (int64_t at = 0; at < lane.count; at += LANES) {
+      const int left = static_cast<int>(lane.count - at);
+      Vec v = load(from + t * lane.width + at);
+      if (lane.adds) v += load_some(to + at, left);
+      store_some(to + at, v, left);
+    }
+  }
+}
+
+inline void prefetch_cells(const float* map, const Maps& m, const Lane& lane, int64_t start,
+                           int64_t end) {
+  for (int64_t t = start; t < end; ++t) {
+    if (lane.cell[t] < 0) continue;
+    const float* cell = map + lane.cell[t] * m.channels;
+    for (int c = 0; c < lane.count; c += 16) __builtin_prefetch(cell + c);
+  }
+}
+
+// Rows of proj for the steps of a tile, one after another.
+inline void gather_rows(const Maps& m, const Lane& lane, int64_t start, int steps, float* rows) {
+  const int64_t entries = m.entries();
+  for (int t = 0; t < steps; ++t) {
+    const float* from = lane.proj + lane.row[start + t] * m.proj_row;
+    for (int64_t i = 0; i < entries; ++i) rows[t * entries + i] = from[i];
+  }
+}
+
+// delta = softplus(weight dt + bias); with SLOPE also the derivative of the softplus.
+template <bool SLOPE>
+inline void project(const Maps& m, const MapParameters& fixed, const float* rows, int steps,
+                    float* delta, float* slope) {
+  const int64_t width = m.width(), entries = m.entries();
+  for (int64_t at = 0; at < width; at += LANES) {
+    const Vec bias = load(fixed.bias + at);
+    for (int t = 0; t < steps; t += TOGETHER) {  // rows beyond `steps` are scratch, and finite
+      const float* dt = rows + t * entries;
+      Vec z[TOGETHER];
+#pragma GCC unroll 8
+      for (int i = 0; i < TOGETHER; ++i) z[i] = bias;
+      for (int64_t r = 0; r < m.rank; ++r) {
+        const Vec weight = load(fixed.weight + r * width + at);
+#pragma GCC unroll 8
+        for (int i = 0; i < TOGETHER; ++i) z[i] += weight * dt[i * entries + r];
+      }
+      for (int i = 0; i < TOGETHER; ++i) {
+        float* here = delta + (t + i) * width + at;
+        if constexpr (SLOPE) {
+          Vec derivative;
+          store(here, softplus_and_slope(z[i], derivative));
+          store(slope + (t + i) * width + at, derivative);
+        } else {
+          store(here, softplus(z[i]));
+        }
+      }
+    }
+  }
+}
+
+inline Tile make_map_tile(const Maps& m, const MapParameters& fixed, const float* u,
+                          const float* delta, const float* rows, float* h, int64_t start) {
+  const int64_t left = m.length - start;
+  return {static_cast<int>(left < STEPS ? left : STEPS),
+          static_cast<int>(m.vectors),
+          static_cast<int>(m.states),
+          m.width(),
+          fixed.A,
+          fixed.skip,
+          u,
+          delta,
+          rows + m.rank,
+          rows + m.rank + m.states,
+          m.entries(),
+          1,
+          h};
+}
+
+inline bool forward_map(const Maps& m, int64_t task) {
+  const int64_t width = m.width(), state_size = m.states * width;
+  Scratch scratch(MapParameters::size(m) + state_size + 3 * STEPS * width + STEPS * m.entries());
+  if (scratch.failed()) return false;
+  MapParameters fixed(scratch, m);
+  float *h = scratch.take(state_size), *rows = scratch.take(STEPS * m.entries());
+  float *u = scratch.take(STEPS * width), *delta = scratch.take(STEPS * width);
+  float* y = scratch.take(STEPS * width);
+  zero(rows, STEPS * m.entries());
+  const int64_t part = task / m.blocks() % m.parts;
+  const int64_t end = Lane::first_direction(m, part + 1);
+  for (int64_t direction = Lane::first_direction(m, part); direction < end; ++direction) {
+    const Lane lane(m, task, direction);
+    fixed.fill(m, lane);
+    zero(h, state_size);
+    for (int64_t start = 0; start < m.length; start += STEPS) {
+      const Tile tile = make_map_tile(m, fixed, u, delta, rows, h, start);
+      const int64_t next = start + STEPS;
+      const int64_t after = next + STEPS < m.length ? next + STEPS : m.length;
+      prefetch_cells(lane.x, m, lane, next, after);
+      if (lane.adds) prefetch_cells(lane.y, m, lane, next, after);
+      if (lane.checkpoints) {
+        std::memcpy(lane.checkpoints + start / STEPS * state_size, h,
+                    sizeof(float) * static_cast<size_t>(state_size));
+      }
+      gather(lane.x, m, lane, start, tile.steps, u);
+      gather_rows(m, lane, start, tile.steps, rows);
+      project<false>(m, fixed, rows, tile.steps, delta, nullptr);
+      advance(tile, y);
+      scatter(y, m, lane, start, tile.steps, lane.y);
+    }
+  }
+  return true;
+}
+
+// Gradient of the rank entries of proj: sums over channels of dz * weight, into [steps][entries].
+inline void rank_gradients(const Maps& m, const MapParameters& fixed, const float* dz, int steps,
+                           float* products, float* drows) {
+  const int64_t width = m.width(), entries = m.entries();
+  for (int64_t r = 0; r < m.rank; ++r) {
+    for (int t = 0; t < steps; t += LANES) {
+      for (int i = 0; i < LANES; ++i) {
+        Vec total{};
+        for (int64_t at = 0; at < width && t + i < steps; at += LANES) {
+          total += load(dz + (t + i) * width + at) * load(fixed.weight + r * width + at);
+        }
+        store(products + i * LANES, total);
+      }
+      float sums[LANES];
+      store(sums, sum_rows(products));
+      for (int i = 0; i < LANES && t + i < steps; ++i) drows[(t + i) * entries + r] = sums[i];
+    }
+  }
+}
+
+// Gradient of the projection from rank to step sizes: sums over steps of dz * dt, added to dweight.
+inline void weight_gradients(const Maps& m, const float* dz, const float* rows, int steps,
+                             float* dweight) {
+  const int64_t width = m.width(), entries = m.entries();
+  for (int64_t at = 0; at < width; at += LANES) {
+    for (int64_t first = 0; first < m.rank; first += TOGETHER) {
+      const int64_t count = m.rank - first < TOGETHER ? m.rank - first : TOGETHER;
+      Vec total[TOGETHER]{};
+      for (int t = 0; t < steps; ++t) {
+        const Vec here = load(dz + t * width + at);
+        const float* dt = rows + t * entries + first;  // may run into B: not stored below
+#pragma GCC unroll 8
+        for (int i = 0; i < TOGETHER; ++i) total[i] += here * dt[i];
+      }
+      for (int64_t i = 0; i < count; ++i) {
+        float* to = dweight + (first + i) * width + at;
+        store(to, load(to) + total[i]);
+      }
+    }
+  }
+}
+
+inline void write_rows(const Maps& m, const Lane& lane, int64_t start, const Tile& tile,
+                       const TileGradients& g, float* drows) {
+  const int64_t entries = m.entries();
+  float* to = m.dproj + lane.block * m.proj_block + lane.direction * m.proj_direction +
+              lane.batch * m.proj_batch;
+  for (int t = 0; t < tile.steps; ++t) {
+    float* row = drows + t * entries;
+    std::memcpy(row + m.rank, g.dB + t * m.states, sizeof(float) * static_cast<size_t>(m.states));
+    std::memcpy(row + m.rank + m.states, g.dC + t * m.states,
+                sizeof(float) * static_cast<size_t>(m.states));
+    std::memcpy(to + lane.row[start + t] * m.proj_row, row,
+                sizeof(float) * static_cast<size_t>(entries));
+  }
+}
+
+inline void write_map_parameters(const Maps& m, const Lane& lane, const TileGradients& g,
+                                 const float* dweight, const float* dbias) {
+  const int64_t channel = (lane.batch * DIRECTIONS + lane.direction) * m.channels + lane.first;
+  for (int c = 0; c < lane.count; ++c) {
+    for (int64_t n = 0; n < m.states; ++n) {
+      m.dA[(channel + c) * m.states + n] = g.dA[n * lane.width + c];
+    }
+    m.dskip[channel + c] = g.dskip[c];
+    m.ddt_bias[channel + c] = dbias[c];
+  }
+  for (int64_t r = 0; r < m.rank; ++r) {
+    const int64_t matrix = (lane.batch * DIRECTIONS + lane.direction) * m.rank + r;
+    std::memcpy(m.ddt_weight + matrix * m.channels + lane.first, dweight + r * lane.width,
+                sizeof(float) * static_cast<size_t>(lane.count));
+  }
+}
+
+inline bool backward_map(const Maps& m, int64_t task) {
+  const int64_t width = m.width(), state_size = m.states * width, entries = m.entries();
+  const size_t rows_size = STEPS * entries + TOGETHER;
+  Scratch scratch(MapParameters::size(m) + 4 * STEPS * width + 2 * rows_size +
+                  (m.rank + 1) * width + LANES * LANES + gradients_size(m.states, width));
+  if (scratch.failed()) return false;
+  MapParameters fixed(scratch, m);
+  float *u = scratch.take(STEPS * width), *delta = scratch.take(STEPS * width);
+  float *dy = scratch.take(STEPS * width), *slope = scratch.take(STEPS * width);
+  float *rows = scratch.take(rows_size), *drows = scratch.take(rows_size);
+  float *dweight = scratch.take(m.rank * width), *dbias = scratch.take(width);
+  float* products = scratch.take(LANES * LANES);
+  TileGradients g = make_gradients(scratch, m.states, width);
+  g.dy = dy;
+  zero(rows, static_cast<ptrdiff_t>(rows_size));
+  const int64_t part = task / m.blocks() % m.parts;
+  const int64_t end = Lane::first_direction(m, part + 1);
+  for (int64_t direction = Lane::first_direction(m, part); direction < end; ++direction) {
+    const Lane lane(m, task, direction);
+    const float* dy_map = m.dy + lane.batch * m.cells * m.channels + lane.first;
+    float* dx = m.dx + part * m.part_stride + lane.batch * m.cells * m.channels + lane.first;
+    fixed.fill(m, lane);
+    zero(g.carry, state_size);
+    zero(g.dA, state_size);
+    zero(g.dskip, width);
+    zero(dbias, width);
+    zero(dweight, m.rank * width);
+    for (int64_t tile_number = m.tiles() - 1; tile_number >= 0; --tile_number) {
+      const int64_t start = tile_number * STEPS;
+      float* h = lane.checkpoints + tile_number * state_size;
+      const Tile tile = make_map_tile(m, fixed, u, delta, rows, h, start);
+      if (start > 0) {
+        prefetch_cells(lane.x, m, lane, start - STEPS, start);
+        prefetch_cells(dy_map, m, lane, start - STEPS, start);
+        if (lane.adds) prefetch_cells(dx, m, lane, start - STEPS, start);
+      }
+      gather(lane.x, m, lane, start, tile.steps, u);
+      gather(dy_map, m, lane, start, tile.steps, dy);
+      gather_rows(m, lane, start, tile.steps, rows);
+      project<true>(m, fixed, rows, tile.steps, delta, slope);
+      retreat(tile, g);
+      finish_step_sizes(tile, slope, g, dbias);
+      rank_gradients(m, fixed, g.ddelta, tile.steps, products, drows);
+      weight_gradients(m, g.ddelta, rows, tile.steps, dweight);
+      scatter(g.du, m, lane, start, tile.steps, dx);
+      write_rows(m, lane, start, tile, g, drows);
+    }
+    write_map_parameters(m, lane, g, dweight, dbias);
+  }
+  return true;
+}
+
+}  // namespace scan
