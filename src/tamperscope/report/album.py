@@ -4,8 +4,11 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tamperscope.errors import OutputError, UnreadableInputError
 from tamperscope.images import encode_jpeg, encode_png, read_pixels
+from tamperscope.report import alignment
 from tamperscope.report.evidence import shrunk
 
 BUDGET = 18 << 20  # bytes of all pictures together, before base64 adds a third
@@ -27,24 +30,29 @@ class Album:
         """Address of the picture at ``path``, its longer side at most ``side`` pixels."""
         if self.budget <= 0:
             return None
-        file = self._existing(path)
-        try:
-            pixels = shrunk(read_pixels(file), side)
-        except UnreadableInputError as error:
-            raise OutputError(f"{file} is no picture any more: {error}; screen again") from error
+        pixels = shrunk(self._pixels(path), side)
         if (pixels == pixels[..., :1]).all():
             pixels = pixels[..., 0]
         content, kind = encode_png(pixels), "png"
         if len(content) > LOSSLESS_LIMIT:
             content, kind = encode_jpeg(pixels, JPEG_QUALITY), "jpeg"
-        return self._spend(content, kind)
-
-    def _spend(self, content: bytes, kind: str) -> str | None:
         if len(content) > self.budget:
             self.budget = 0
             return None
         self.budget -= len(content)
         return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+    def tones(self, path: str) -> tuple[float, float]:
+        """Luma in [0, 1] below and above which 0.5 % of the pixels of a picture lie."""
+        darkest, brightest = np.percentile(alignment.luma(self._pixels(path)), (0.5, 99.5))
+        return float(darkest), float(brightest)
+
+    def _pixels(self, path: str) -> alignment.Pixels:
+        file = self._existing(path)
+        try:
+            return read_pixels(file)
+        except UnreadableInputError as error:
+            raise OutputError(f"{file} is no picture any more: {error}; screen again") from error
 
     def _existing(self, path: str) -> Path:
         file = self.out / path

@@ -14,15 +14,16 @@ Pixels = NDArray[np.uint8]  # (height, width, 3)
 Mask = NDArray[np.bool_]  # (height, width)
 
 MARGIN = 0.18  # of the longer side of a region, shown around it so that the eye finds its place
+ALONE_MARGIN = 1.0  # the same for a place without partner, which is seen against its surroundings
 SMALLEST_MARGIN = 16  # pixels
 FULL_SCALE = 64  # grey levels that print as black in a difference picture
 TONE_DEGREE = 3  # of the polynomial tone curve: follows brightness, contrast, gamma and inversion
 
 
-def window(region: Region, panel: Panel) -> Box:
+def window(region: Region, panel: Panel, margin_share: float) -> Box:
     """Rectangle of the panel that shows ``region`` with some of what lies around it."""
     x0, y0, x1, y1 = region.box.as_list()
-    margin = max(SMALLEST_MARGIN, round(MARGIN * max(region.box.width, region.box.height)))
+    margin = max(SMALLEST_MARGIN, round(margin_share * max(region.box.width, region.box.height)))
     left = max(x0 - panel.box.x0 - margin, 0)
     top = max(y0 - panel.box.y0 - margin, 0)
     right = min(x1 - panel.box.x0 + margin, panel.box.width)
@@ -80,7 +81,7 @@ def difference(first: Pixels, laid: Pixels, inside: Mask, region: Mask) -> Pixel
     White is no difference, black is ``FULL_SCALE`` grey levels or more, hatching is where the
     second panel ends. The tone curve is fitted over ``region`` alone.
     """
-    a, b = _grey(first), _grey(laid)
+    a, b = luma(first), luma(laid)
     fitted = b
     sample = region & inside
     if sample.sum() > 10 * TONE_DEGREE and np.ptp(b[sample]) > 0.02:
@@ -96,7 +97,7 @@ def difference(first: Pixels, laid: Pixels, inside: Mask, region: Mask) -> Pixel
 
 def equalised(crop: Pixels) -> Pixels:
     """Spread the grey values of a crop evenly, which brings faint backgrounds to light."""
-    grey = np.rint(_grey(crop) * 255).astype(np.uint8)
+    grey = np.rint(luma(crop) * 255).astype(np.uint8)
     return np.repeat(cv2.equalizeHist(grey)[..., None], 3, axis=2).astype(np.uint8)
 
 
@@ -114,6 +115,6 @@ def hatching(size: tuple[int, int]) -> Pixels:
     return np.repeat(stripes[..., None], 3, axis=2)
 
 
-def _grey(pixels: Pixels) -> NDArray[np.float64]:
-    """Luma of BT.601 in [0, 1]."""
+def luma(pixels: Pixels) -> NDArray[np.float64]:
+    """Luma of BT.601 in [0, 1], (height, width)."""
     return pixels @ np.array([0.299, 0.587, 0.114]) / 255

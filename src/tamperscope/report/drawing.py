@@ -43,18 +43,47 @@ def shelf(addresses: Mapping[str, str], figures: Sequence[Figure]) -> Element:
         for figure in figures
         if figure.id in addresses
     ]
-    return element(
-        "svg", element("defs", pictures), class_="shelf", width=0, height=0, aria_hidden="true"
-    )
+    return _hidden(*pictures)
 
 
-def crop(address: str, box: Box, label: str, marks: Sequence[Mark], kind: str = "") -> Element:
-    """Draw an evidence picture with outlines; ``box`` gives its size."""
+def crop(
+    address: str, box: Box, label: str, marks: Sequence[Mark], *, kind: str = "", tones: str = ""
+) -> Element:
+    """Draw an evidence picture with outlines.
+
+    Args:
+        address: The picture, as ``data:``.
+        box: Gives its size.
+        label: What a reader who cannot see it should know.
+        marks: Outlines.
+        kind: Class that tells the script what it is for.
+        tones: Id of the :func:`tone_filter` that stretches its tones on demand.
+    """
     small = " small" if max(box.width, box.height) < 120 else ""
-    image = element("image", href=address, width=box.width, height=box.height, class_="layer")
+    image = element(
+        "image",
+        href=address,
+        width=box.width,
+        height=box.height,
+        class_="layer",
+        data_tones=tones or None,
+    )
     size = max(box.width, box.height) * 0.052
     outlines = element("g", [outline(mark, size, tag=False) for mark in marks], class_="outlines")
     return _svg(box.width, box.height, label, image, outlines, class_=f"crop{small} {kind}".strip())
+
+
+def tone_filter(id: str, darkest: float, brightest: float) -> Element:
+    """Filter that stretches the tones from ``darkest`` to ``brightest`` over the full range."""
+    span = max(brightest - darkest, 1 / 255)
+    slope, intercept = f"{1 / span:.4f}", f"{-darkest / span:.4f}"
+    channels = [
+        element(f"feFunc{channel}", type="linear", slope=slope, intercept=intercept)
+        for channel in "RGB"
+    ]
+    stretch = element("filter", element("feComponentTransfer", channels), id=id)
+    stretch.set("color-interpolation-filters", "sRGB")
+    return _hidden(stretch)
 
 
 def figure_view(
@@ -66,7 +95,7 @@ def figure_view(
         panel_box(panel.box, str(number) if numbered else "", longer * 0.032, panel.kind == "chart")
         for number, panel in enumerate(figure.panels, start=1)
     ]
-    outlines = [outline(mark, longer * (0.032 if numbered else 0.085)) for mark in marks]
+    outlines = [outline(mark, longer * (0.032 if numbered else 0.07)) for mark in marks]
     return _svg(figure.width, figure.height, label, _picture(figure, known), boxes, outlines)
 
 
@@ -110,8 +139,13 @@ def mark_class(letter: str) -> str:
     return f"mark-{'ABCD'[(ord(letter[0]) - ord('A')) % 4]}"
 
 
-def pair_view(first: Place, second: Place, matrix: Matrix, known: Sequence[bool]) -> Element:
-    """Draw both panels as printed, their places, and lines between corresponding points."""
+def pair_view(
+    first: Place, second: Place, matrix: Matrix, known: Sequence[bool], tones: Sequence[str]
+) -> Element:
+    """Draw both panels as printed, their places, and lines between corresponding points.
+
+    ``known`` says whether the page holds their figures; ``tones`` are as in :func:`crop`.
+    """
     starts, ends = correspondences(first, second, matrix)
     a, b = first.panel.box, second.panel.box
     mark_a = Mark(first.letter, _in_panel(first))
@@ -123,9 +157,10 @@ def pair_view(first: Place, second: Place, matrix: Matrix, known: Sequence[bool]
         frames, width, height = _beside(a, b)
     where_b = frames[-1]
     size = max(width * 0.019, height * 0.03)
-    pictures = [
-        _panel(place, at, ok) for place, at, ok in zip((first, second), frames, known, strict=False)
-    ]  # one frame where both places lie in one panel
+    pictures = [  # one frame where both places lie in one panel
+        _panel(place, at, ok, tone)
+        for place, at, ok, tone in zip((first, second), frames, known, tones, strict=False)
+    ]
     links = [
         (_placed(p, frames[0]), _placed(q, where_b)) for p, q in zip(starts, ends, strict=True)
     ]
@@ -186,12 +221,12 @@ def _beside(a: Box, b: Box) -> tuple[list[tuple[float, float, float]], float, fl
     return [(0, 0, scale_a), (0, a.height * scale_a + GAP, scale_b)], WIDE, height
 
 
-def _panel(place: Place, frame: tuple[float, float, float], known: bool) -> Element:
+def _panel(place: Place, frame: tuple[float, float, float], known: bool, tones: str) -> Element:
     box = place.panel.box
     x, y, scale = frame
     return element(
         "svg",
-        _picture(place.figure, known),
+        _picture(place.figure, known, tones),
         x=f"{x:.2f}",
         y=f"{y:.2f}",
         width=f"{box.width * scale:.2f}",
@@ -201,9 +236,9 @@ def _panel(place: Place, frame: tuple[float, float, float], known: bool) -> Elem
     )
 
 
-def _picture(figure: Figure, known: bool) -> Element:
+def _picture(figure: Figure, known: bool, tones: str = "") -> Element:
     if known:
-        return element("use", href=f"#picture-{figure.id}")
+        return element("use", href=f"#picture-{figure.id}", data_tones=tones or None)
     return element("rect", width=figure.width, height=figure.height, class_="absent")
 
 
@@ -242,6 +277,13 @@ def _in_panel(place: Place) -> list[Point]:
 
 def _named(place: Place) -> str:
     return f"place {place.letter}"
+
+
+def _hidden(*definitions: Element) -> Element:
+    """Hold what is drawn, or used, elsewhere."""
+    return element(
+        "svg", element("defs", definitions), class_="shelf", width=0, height=0, aria_hidden="true"
+    )
 
 
 def _svg(width: float, height: float, label: str, *children: object, class_: str = "") -> Element:

@@ -44,18 +44,24 @@ class Place:
     region: Region
     panel: Panel
     figure: Figure
+    margin: float  # shown around the region, as a share of its longer side
 
     @property
     def window(self) -> Box:
         """Rectangle of the panel that the evidence picture shows."""
-        return alignment.window(self.region, self.panel)
+        return alignment.window(self.region, self.panel, self.margin)
 
 
 def places_of(finding: Finding, screening: Screening) -> list[Place]:
     """Regions of a finding, lettered A, B, ... as everywhere in the report."""
+    margin = alignment.MARGIN if is_pair(finding) else alignment.ALONE_MARGIN
     return [
         Place(
-            _letter(index), region, screening.panel(region.panel), screening.figure(region.figure)
+            _letter(index),
+            region,
+            screening.panel(region.panel),
+            screening.figure(region.figure),
+            margin,
         )
         for index, region in enumerate(finding.regions)
     ]

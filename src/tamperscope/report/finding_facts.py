@@ -134,13 +134,14 @@ def _location(places: list[Place], shop: Workshop) -> Element:
 
 def _place(place: Place) -> Element:
     x0, y0, x1, y1 = place.region.box.as_list()
+    size = f"{place.figure.width}\u00a0×\u00a0{place.figure.height}"
     role = "" if place.region.role == "place" else f" ({place.region.role})"
     return element(
         "p",
         swatch(place.letter),
         element("strong", f" {sentence(panel_title(place.figure, place.panel))}{role}"),
         element("br"),
-        f"columns {x0} to {x1}, rows {y0} to {y1} of {place.figure.width} × {place.figure.height}",
+        f"columns {x0} to {x1}, rows {y0} to {y1} of {size}",
     )
 
 

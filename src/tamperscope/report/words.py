@@ -64,7 +64,7 @@ def _inliers(evidence: Evidence) -> Statistic | None:
         return None
     return Statistic(
         "Matching points",
-        f"{evidence.inliers:,} follow one and the same movement",
+        f"{evidence.inliers:,} follow one common movement",
         "Small details of A that were found again in B, each at the spot where one common "
         "movement (shift, turn, flip, change of size) puts it.",
     )

@@ -31,7 +31,7 @@
     const over = finding.querySelector(".over .layer:last-of-type");
     if (!over) return;
     over.setAttribute("opacity", String(share / 100));
-    finding.querySelector(".mixer input").value = share;
+    finding.querySelector(".mix input").value = share;
   }
 
   function stopBlinking() {
@@ -45,7 +45,7 @@
   function toggleBlink(finding) {
     const wasOn = blinking && blinking.finding === finding;
     stopBlinking();
-    const button = finding.querySelector("button.blink");
+    const button = finding.querySelector("button.blink:not([hidden])");
     if (wasOn || !button) return;
     button.setAttribute("aria-pressed", "true");
     let showB = false;
@@ -60,17 +60,31 @@
     if (button) button.setAttribute("aria-pressed", String(!hidden));
   }
 
+  function toggleTones(finding) {
+    const button = finding.querySelector("button.tones");
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    all("[data-tones]", finding).forEach((layer) => {
+      if (on && document.getElementById(layer.dataset.tones)) layer.setAttribute("filter", `url(#${layer.dataset.tones})`);
+      else layer.removeAttribute("filter");
+    });
+  }
+
   for (const finding of findings) {
     const base = finding.querySelector(".base .layer");
     const over = finding.querySelector(".over .layer");
     all("button.outline", finding).forEach((button) => {
       button.addEventListener("click", () => toggleOutlines(finding));
     });
-    if (!base || !over) { all(".mixer input, .mixer .blink", finding).forEach((part) => { part.disabled = true; }); continue; }
+    finding.querySelector("button.tones").addEventListener("click", () => toggleTones(finding));
+    if (!base || !over) { // a place without partner, or pictures left out of the page
+      all(".mix, button.blink", finding).forEach((part) => { part.hidden = true; });
+      continue;
+    }
     const under = document.createElementNS(SVG, "image"); // A beneath B, without a second copy in the file
-    for (const name of ["href", "width", "height", "class"]) under.setAttribute(name, base.getAttribute(name));
+    for (const name of ["href", "width", "height", "class", "data-tones"]) under.setAttribute(name, base.getAttribute(name));
     over.before(under);
-    finding.querySelector(".mixer input").addEventListener("input", (event) => {
+    finding.querySelector(".mix input").addEventListener("input", (event) => {
       const share = Number(event.target.value);
       stopBlinking();
       mix(finding, share);
@@ -189,6 +203,7 @@
     j: () => step(1), ArrowRight: () => step(1),
     k: () => step(-1), ArrowLeft: () => step(-1),
     b: onCurrent(toggleBlink),
+    t: onCurrent(toggleTones),
     o: onCurrent(toggleOutlines),
     e: onCurrent((finding) => review(finding, { mark: "explained" })),
     f: onCurrent((finding) => review(finding, { mark: "follow-up" })),
