@@ -71,12 +71,16 @@ struct Lane {
 
 struct MapParameters {
   float *A, *skip, *bias, *weight;  // [states][width], [width], [width], [rank][width]
+  float* turned;                    // backward: weight as [width][rank, padded to full vectors]
 
   MapParameters(Scratch& scratch, const Maps& m)
       : A(scratch.take(m.states * m.width())),
         skip(scratch.take(m.width())),
         bias(scratch.take(m.width())),
-        weight(scratch.take(m.rank * m.width())) {}
+        weight(scratch.take(m.rank * m.width())),
+        turned(scratch.take(padded_rank(m) * m.width())) {}
+
+  static int64_t padded_rank(const Maps& m) { return (m.rank + LANES - 1) / LANES * LANES; }
 
   void fill(const Maps& m, const Lane& lane) {
     const int64_t channel = lane.direction * m.channels + lane.first;
@@ -94,7 +98,18 @@ struct MapParameters {
     }
   }
 
-  static size_t size(const Maps& m) { return (m.states + 2 + m.rank) * m.width(); }
+  void turn(const Maps& m) {
+    const int64_t width = m.width(), padded = padded_rank(m);
+    for (int64_t r = 0; r < padded; ++r) {
+      for (int64_t c = 0; c < width; ++c) {
+        turned[c * padded + r] = r < m.rank ? weight[r * width + c] : 0.0f;
+      }
+    }
+  }
+
+  static size_t size(const Maps& m) {
+    return (m.states + 2 + m.rank + padded_rank(m)) * m.width();
+  }
 };
 
 inline void gather(const float* map, const Maps& m, const Lane& lane, int64_t start, int steps,
@@ -227,21 +242,22 @@ inline bool forward_map(const Maps& m, int64_t task) {
 }
 
 // Gradient of the rank entries of proj: sums over channels of dz * weight, into [steps][entries].
+// Lanes are ranks here, so nothing needs adding up across lanes.
 inline void rank_gradients(const Maps& m, const MapParameters& fixed, const float* dz, int steps,
-                           float* products, float* drows) {
-  const int64_t width = m.width(), entries = m.entries();
-  for (int64_t r = 0; r < m.rank; ++r) {
-    for (int t = 0; t < steps; t += LANES) {
-      for (int i = 0; i < LANES; ++i) {
-        Vec total{};
-        for (int64_t at = 0; at < width && t + i < steps; at += LANES) {
-          total += load(dz + (t + i) * width + at) * load(fixed.weight + r * width + at);
-        }
-        store(products + i * LANES, total);
+                           float* drows) {
+  const int64_t width = m.width(), entries = m.entries(), padded = fixed.padded_rank(m);
+  for (int64_t first = 0; first < m.rank; first += LANES) {
+    const int count = static_cast<int>(m.rank - first);
+    for (int t = 0; t < steps; t += TOGETHER) {  // rows of dz beyond `steps` are scratch
+      Vec total[TOGETHER]{};
+      for (int64_t c = 0; c < width; ++c) {
+        const Vec weight = load(fixed.turned + c * padded + first);
+#pragma GCC unroll 8
+        for (int i = 0; i < TOGETHER; ++i) total[i] += weight * dz[(t + i) * width + c];
       }
-      float sums[LANES];
-      store(sums, sum_rows(products));
-      for (int i = 0; i < LANES && t + i < steps; ++i) drows[(t + i) * entries + r] = sums[i];
+      for (int i = 0; i < TOGETHER && t + i < steps; ++i) {
+        store_some(drows + (t + i) * entries + first, total[i], count);
+      }
     }
   }
 }
@@ -269,16 +285,12 @@ inline void weight_gradients(const Maps& m, const float* dz, const float* rows, 
 }
 
 inline void write_rows(const Maps& m, const Lane& lane, int64_t start, const Tile& tile,
-                       const TileGradients& g, float* drows) {
+                       const float* drows) {
   const int64_t entries = m.entries();
   float* to = m.dproj + lane.block * m.proj_block + lane.direction * m.proj_direction +
               lane.batch * m.proj_batch;
   for (int t = 0; t < tile.steps; ++t) {
-    float* row = drows + t * entries;
-    std::memcpy(row + m.rank, g.dB + t * m.states, sizeof(float) * static_cast<size_t>(m.states));
-    std::memcpy(row + m.rank + m.states, g.dC + t * m.states,
-                sizeof(float) * static_cast<size_t>(m.states));
-    std::memcpy(to + lane.row[start + t] * m.proj_row, row,
+    std::memcpy(to + lane.row[start + t] * m.proj_row, drows + t * entries,
                 sizeof(float) * static_cast<size_t>(entries));
   }
 }
@@ -304,16 +316,19 @@ inline bool backward_map(const Maps& m, int64_t task) {
   const int64_t width = m.width(), state_size = m.states * width, entries = m.entries();
   const size_t rows_size = STEPS * entries + TOGETHER;
   Scratch scratch(MapParameters::size(m) + 4 * STEPS * width + 2 * rows_size +
-                  (m.rank + 1) * width + LANES * LANES + gradients_size(m.states, width));
+                  (m.rank + 1) * width + gradients_size(m.states, width));
   if (scratch.failed()) return false;
   MapParameters fixed(scratch, m);
   float *u = scratch.take(STEPS * width), *delta = scratch.take(STEPS * width);
   float *dy = scratch.take(STEPS * width), *slope = scratch.take(STEPS * width);
   float *rows = scratch.take(rows_size), *drows = scratch.take(rows_size);
   float *dweight = scratch.take(m.rank * width), *dbias = scratch.take(width);
-  float* products = scratch.take(LANES * LANES);
   TileGradients g = make_gradients(scratch, m.states, width);
   g.dy = dy;
+  g.dB = drows + m.rank;  // written where they belong in the gradient of proj
+  g.dC = drows + m.rank + m.states;
+  g.step = entries;
+  g.state = 1;
   zero(rows, static_cast<ptrdiff_t>(rows_size));
   const int64_t part = task / m.blocks() % m.parts;
   const int64_t end = Lane::first_direction(m, part + 1);
@@ -322,6 +337,7 @@ inline bool backward_map(const Maps& m, int64_t task) {
     const float* dy_map = m.dy + lane.batch * m.cells * m.channels + lane.first;
     float* dx = m.dx + part * m.part_stride + lane.batch * m.cells * m.channels + lane.first;
     fixed.fill(m, lane);
+    fixed.turn(m);
     zero(g.carry, state_size);
     zero(g.dA, state_size);
     zero(g.dskip, width);
@@ -342,10 +358,10 @@ inline bool backward_map(const Maps& m, int64_t task) {
       project<true>(m, fixed, rows, tile.steps, delta, slope);
       retreat(tile, g);
       finish_step_sizes(tile, slope, g, dbias);
-      rank_gradients(m, fixed, g.ddelta, tile.steps, products, drows);
+      rank_gradients(m, fixed, g.ddelta, tile.steps, drows);
       weight_gradients(m, g.ddelta, rows, tile.steps, dweight);
       scatter(g.du, m, lane, start, tile.steps, dx);
-      write_rows(m, lane, start, tile, g, drows);
+      write_rows(m, lane, start, tile, drows);
     }
     write_map_parameters(m, lane, g, dweight, dbias);
   }

@@ -188,6 +188,8 @@ inline TileGradients make_gradients(Scratch& scratch, int64_t states, int64_t wi
   g.carry = scratch.take(states * width);
   g.dB = scratch.take(STEPS * states);
   g.dC = scratch.take(STEPS * states);
+  g.step = 1;
+  g.state = STEPS;
   g.decays = scratch.take(cells);
   g.kept = scratch.take(cells + MOST_STATES_BACK * LANES);
   g.sum_B = scratch.take(cells);
@@ -221,10 +223,13 @@ inline void write_shared(const Sequences& s, const Place& place, int64_t part, b
   float* dB = s.dB + group * s.states * s.length + start;
   float* dC = s.dC + group * s.states * s.length + start;
   for (int64_t n = 0; n < s.states; ++n) {
-    for (int t = 0; t < tile.steps; ++t) {
-      const int64_t to = n * s.length + t, from = t * s.states + n;
-      dB[to] = adds ? dB[to] + g.dB[from] : g.dB[from];
-      dC[to] = adds ? dC[to] + g.dC[from] : g.dC[from];
+    for (int t = 0; t < tile.steps; t += LANES) {
+      const int64_t to = n * s.length + t, from = n * g.state + t;
+      const int left = tile.steps - t;
+      const Vec B = adds ? load_some(dB + to, left) : Vec{};
+      const Vec C = adds ? load_some(dC + to, left) : Vec{};
+      store_some(dB + to, B + load(g.dB + from), left);
+      store_some(dC + to, C + load(g.dC + from), left);
     }
   }
 }

@@ -80,7 +80,8 @@ struct TileGradients {
   float *du, *ddelta;         // [steps][width]; du without the skip term until finish()
   float *dA, *dskip;          // [states][width], [width]: added to
   float *carry;               // [states][width]: a[t+1] g[t+1] of the tile to the right
-  float *dB, *dC;             // [steps][states]: sums over the channels of the block, written
+  float *dB, *dC;             // [t * step + n * state]: sums over the block's channels, written
+  ptrdiff_t step, state;
   float *decays, *kept;       // scratch: [STEPS][MOST_STATES_BACK][LANES], one step more for kept
   float *sum_B, *sum_C;       // scratch: [STEPS * MOST_STATES_BACK][LANES]
 };
@@ -154,15 +155,17 @@ SCAN_INLINE void retreat_vector(const Tile& tile, const TileGradients& grads, in
   }
 }
 
-// Sums over lanes of `count` vectors, written to [steps][states] from state `first` on.
+// Sums over lanes of the [steps][N] vectors, for states `first` on.
 template <int N>
-SCAN_INLINE void sum_lanes(float* vectors, int count, float* sums, int first, int states) {
+SCAN_INLINE void sum_lanes(float* vectors, int steps, const TileGradients& grads, int first,
+                           float* sums) {
+  const int count = steps * N;
   for (int i = count; i % LANES; ++i) store(vectors + i * LANES, Vec{});
   for (int i = 0; i < count; i += LANES) {
     float lanes[LANES];
     store(lanes, sum_rows(vectors + i * LANES));
     for (int j = 0; j < LANES && i + j < count; ++j) {
-      sums[((i + j) / N) * states + first + (i + j) % N] = lanes[j];
+      sums[((i + j) / N) * grads.step + (first + (i + j) % N) * grads.state] = lanes[j];
     }
   }
 }
@@ -173,8 +176,8 @@ inline void retreat_states(const Tile& tile, const TileGradients& grads, int fir
     recompute<N>(tile, grads, first, v * LANES);
     retreat_vector<N>(tile, grads, first, v * LANES);
   }
-  sum_lanes<N>(grads.sum_B, tile.steps * N, grads.dB, first, tile.states);
-  sum_lanes<N>(grads.sum_C, tile.steps * N, grads.dC, first, tile.states);
+  sum_lanes<N>(grads.sum_B, tile.steps, grads, first, grads.dB);
+  sum_lanes<N>(grads.sum_C, tile.steps, grads, first, grads.dC);
 }
 
 // Gradients of everything the tile saw, given dy and what flows in from the right.
