@@ -1,0 +1,168 @@
+"""``tamperscope evaluate``: measure detectors on data with known truth."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tamperscope.cli.output import progress_line
+from tamperscope.errors import OutputError
+
+
+@click.group()
+def command() -> None:
+    """Measure a detector on data with known truth."""
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Write a result file; OutputError where that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Stop where a result is already there; nothing is overwritten unasked."""
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists; give --overwrite to replace it")
+
+
+@command.command()
+@click.option(
+    "--images",
+    "--corpus",
+    "images",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of pristine pictures, in folders named by modality; a manifest.csv in "
+    "it with the columns file and source_repo says which belong together.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["blot", "microscopy", "facs", "macroscopy", "photo"]),
+    help="Modality of every picture, where the folders do not say it.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["all", "tune", "check"]),
+    default="all",
+    show_default=True,
+    help="Which origins to take; no origin is in both halves.",
+)
+@click.option("--seed", default=0, show_default=True, help="Decides every random number.")
+@click.option(
+    "--count",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Positive samples of each alteration: so many pairs and so many single panels.",
+)
+@click.option(
+    "--pristine",
+    default=400,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Pristine pairs of unrelated pictures, and as many of one origin.",
+)
+@click.option(
+    "--panels", type=click.IntRange(0), help="Pristine single panels.  [default: every picture]"
+)
+@click.option(
+    "--detector",
+    "detectors",
+    multiple=True,
+    help="Matcher to run; may be given several times.  [default: those of screen]",
+)
+@click.option(
+    "--mask-annotations/--no-mask-annotations",
+    default=True,
+    show_default=True,
+    help="Keep letters and arrows out of matching, as screen does.",
+)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Result file; NAME.cases.jsonl beside it holds every case, and lets a stopped "
+    "run continue.",
+)
+@click.option("--overwrite", is_flag=True, help="Start again over an earlier result.")
+def duplicates(
+    images: Path,
+    kind: str | None,
+    split: str,
+    seed: int,
+    count: int,
+    pristine: int,
+    panels: int | None,
+    detectors: tuple[str, ...],
+    mask_annotations: bool,
+    jobs: int,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    r"""Measure reuse within and between panels on duplications made from pristine pictures.
+
+    \b
+    Example:
+      tamperscope evaluate duplicates --images pictures/ --seed 0 --out duplicates.json
+    """
+    # heavy: OpenCV, SciPy and the matchers
+    from tamperscope.evaluation import journal, sources
+    from tamperscope.evaluation.duplicate_cases import Measurement
+    from tamperscope.evaluation.duplicate_summary import as_text, summarise
+    from tamperscope.evaluation.duplicates import plan
+    from tamperscope.runtime import metadata
+    from tamperscope.screening.annotations import annotation_mask
+
+    refuse_existing(out, overwrite=overwrite)
+    chosen = sources.choose_split(sources.index_sources(images, kind), split)
+    good, skipped = sources.check_sources(chosen)
+    cases = {case.key: case for case in plan(good, count, pristine, panels)}
+    annotate = annotation_mask if mask_annotations else None
+    names = detectors or default_matchers()
+    measurement = Measurement(cases, tuple(good), seed, names, annotate)
+    settings = {
+        "split": split, "count": count, "pristine": pristine, "panels": panels,
+        "detectors": list(names), "mask_annotations": mask_annotations,
+        "pictures": len(good), "code": journal.code_fingerprint(),
+    }  # fmt: skip
+    path = out.with_suffix(".cases.jsonl")
+    header = {"format": "tamperscope-cases/1", "seed": seed, **settings}
+    header["names"] = sources.fingerprint(good)
+    done = journal.open_journal(path, header, overwrite=overwrite)
+    records = journal.run_journaled(
+        list(cases), measurement, path, done, jobs=jobs, report=counting("duplicates", len(cases))
+    )
+    summary = summarise(records, seed)
+    reasons = Counter(why for _, why in skipped)
+    write_result(out, {
+        "format": "tamperscope-duplicates/1",
+        "metadata": metadata(seed, **settings),
+        "pictures": dict(Counter(source.kind for source in good)),
+        "skipped_pictures": [{"why": why, "pictures": n} for why, n in sorted(reasons.items())],
+        **summary,
+    })  # fmt: skip
+    for why, n in sorted(reasons.items()):
+        click.echo(f"left out {n} picture(s): {why}", err=True)
+    click.echo(as_text(summary))
+
+
+def counting(stage: str, total: int) -> Callable[[str], None]:
+    """Return what keeps the progress line up to date, called once for every finished case."""
+    show, finished = progress_line(), itertools.count(1)
+    return lambda key: show(stage, next(finished), total)
+
+
+def default_matchers() -> tuple[str, ...]:
+    """The matchers that ``tamperscope screen`` runs when none are named."""
+    from tamperscope.screening.pipeline import Options  # heavy
+
+    return Options().matchers
