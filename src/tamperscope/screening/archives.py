@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tamperscope.errors import UnreadableInputError
+from tamperscope.images import one_line
 from tamperscope.records import Unread
 from tamperscope.screening.limits import Limits
 from tamperscope.screening.picture import Picture
@@ -40,7 +41,9 @@ def open_archive(source: Path | bytes, limits: Limits) -> Iterator[zipfile.ZipFi
     try:
         archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
     except BROKEN as error:
-        raise UnreadableInputError(f"the archive is broken or cut off: {error}") from error
+        raise UnreadableInputError(
+            f"the archive is broken or cut off: {one_line(error)}"
+        ) from error
     with archive:
         count = len(archive.infolist())
         if count > limits.zip_entries:
@@ -63,9 +66,7 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits)
     except BROKEN as error:
         if "password" in str(error):
             raise UnreadableInputError("the archive is encrypted; unpack it first") from error
-        raise UnreadableInputError(
-            f"the entry is broken: {error or type(error).__name__}"
-        ) from error
+        raise UnreadableInputError(f"the entry is broken: {one_line(error)}") from error
     return b"".join(chunks)
 
 
@@ -117,6 +118,5 @@ def _check_bomb(size: int, entry: zipfile.ZipInfo, limits: Limits) -> None:
 
 def _is_clutter(name: str) -> bool:
     """Whether an entry is what file managers leave behind, not what a person put in."""
-    return any(
-        part.startswith(("__MACOSX", ".")) and part not in (".", "..") for part in name.split("/")
-    )
+    parts = [part for part in name.split("/") if part not in (".", "..")]
+    return any(part.startswith(("__MACOSX", ".")) for part in parts)

@@ -1,7 +1,7 @@
 """Reads any mix of PDF, DOCX, folders, archives and image files into numbered figures.
 
 Figures come one by one, so that memory is bounded by one picture and not by the input. Whatever
-cannot be read comes as an ``Unread`` in its place, and the rest goes on. Nothing is written to disk.
+cannot be read comes as an ``Unread`` in its place, and the rest goes on. Nothing is written.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def read_documents(
 
 
 def input_hashes(inputs: Sequence[Path]) -> list[tuple[str, str]]:
-    """Name every file behind the inputs with its SHA-256; files that cannot be opened are left out."""
+    """Name every file behind the inputs with its SHA-256; what cannot be opened is left out."""
     hashes = []
     for path, name in _files(inputs):
         if isinstance(path, Path):

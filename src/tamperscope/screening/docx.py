@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 from tamperscope.errors import UnreadableInputError
-from tamperscope.images import SUFFIXES, Frame, iter_frames, sniff
+from tamperscope.images import SUFFIXES, Frame, iter_frames, one_line, sniff
 from tamperscope.records import Unread
 from tamperscope.screening.archives import read_entry
 from tamperscope.screening.limits import Limits
@@ -106,7 +106,7 @@ def _shown(archive: zipfile.ZipFile, limits: Limits) -> tuple[dict[str, list[str
             showings = _showings(read_entry(archive, archive.getinfo(part), limits))
         except (UnreadableInputError, ElementTree.ParseError, LookupError, ValueError) as error:
             problems.append(
-                f"{part} is broken ({error}): which pictures it shows, and how cropped, is not known"
+                f"{part} is broken ({one_line(error)}): how it shows its pictures is not known"
             )
             continue
         for relation, crop in showings:

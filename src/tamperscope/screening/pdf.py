@@ -2,15 +2,15 @@
 
 Two passes. The first lists what every page draws, so that a picture drawn on several pages is known
 as one; the second decodes, one picture at a time. pdfium does the decoding, because it applies the
-picture's colour space, Decode array and palette; pikepdf mends what pdfium cannot open, and finds
-the soft masks.
+picture's colour space, palette and Decode array; pikepdf mends what pdfium cannot open, finds the
+masks, and tells which pages are damaged.
 """
 
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +19,44 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tamperscope.errors import UnreadableInputError
-from tamperscope.images import check_size
+from tamperscope.images import check_size, one_line, read_file
 from tamperscope.records import Unread
 from tamperscope.screening.drawings import find_drawings
 from tamperscope.screening.limits import Limits
+from tamperscope.screening.pdf_masks import masked_pictures
 from tamperscope.screening.pdf_page import Placed, survey, walk
-from tamperscope.screening.picture import Picture, Place, is_tiny
+from tamperscope.screening.pdf_pictures import (
+    POINTS_PER_INCH,
+    RENDER_DPI,
+    Drawings,
+    decoded,
+    embedded_picture,
+    is_plain,
+    is_small,
+    is_small_tiling,
+    render,
+    set_aside,
+)
+from tamperscope.screening.pdf_repair import carved, damage_of, has_end, mended
+from tamperscope.screening.picture import Picture, Place
+from tamperscope.screening.tiles import (
+    Edge,
+    around,
+    composed,
+    edges_of,
+    find_tilings,
+    is_upright,
+    resolution,
+)
 
 Progress = Callable[[str, int, int], None]
+"""Called with a document's name, the number of a page that was read, and the number of pages."""
 
-RENDER_DPI = 300
-LONG_SIDE = 36.0  # points; a picture drawn smaller everywhere is an icon
-LOGO_PAGES = 4  # a picture on this many pages, and on over half of all, is a running logo
-SUFFIX = {"DCTDecode": ".jpg", "JPXDecode": ".jp2"}
-POINTS_PER_INCH = 72
-TAIL = 2048  # bytes at the end in which the end mark must stand
+MAX_DPI = 600
+SMALL = (
+    "set aside as icon or logo: under 100 pixels long, under 24 wide, or drawn under half an inch "
+    "long (an inch on the first page)"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,23 @@ class Page:
     number: int  # 1-based
     pictures: tuple[Placed, ...]
     drawings: tuple[Place, ...]
+
+
+@dataclass
+class Reading:
+    """A PDF while it is read."""
+
+    pdf: pdfium.PdfDocument
+    twin: pikepdf.Pdf | None  # the same file; None where pikepdf cannot open it
+    name: str
+    limits: Limits
+    drawings: dict[str, Drawings] = field(default_factory=dict)  # by digest
+    done: set[str] = field(default_factory=set)  # digests that need no further reading
+    no_figure: set[str] = field(default_factory=set)  # digests that were set aside
+
+    def unread(self, number: int, why: str) -> Unread:
+        """Name a page, or something on it, as unread."""
+        return Unread(f"{self.name} page {number}", why)
 
 
 def read_pdf(
@@ -57,206 +97,250 @@ def read_pdf(
         progress: Told about every page that has been read.
 
     Raises:
-        UnreadableInputError: The file cannot be opened at all, or is encrypted.
+        UnreadableInputError: The file cannot be opened, or is encrypted.
     """
-    with _opened(source) as pdf:
+    try:
+        pdf = _open(source)
+    except UnreadableInputError as error:
+        if "encrypted" not in str(error):
+            data = source if isinstance(source, bytes) else read_file(source, limits.file_bytes)
+            yield from carved(data, name, limits)
+        raise
+    with ExitStack() as stack:
+        stack.callback(pdf.close)
         count = len(pdf)
         if count == 0:
             yield Unread(name, "the PDF holds no pages")
-        if not _has_end(source):
+        if not has_end(source):
             yield Unread(name, "the file is cut off: pages or pictures at its end may be missing")
-        last = min(count, limits.pages)
-        pages: list[Page] = []
-        for number in range(1, last + 1):
-            try:
-                page, problem = _survey(pdf, number, limits)
-                pages.append(page)
-            except pdfium.PdfiumError as error:
-                problem = f"the page is broken: {error}"
-            if problem:
-                yield Unread(f"{name} page {number}", problem)
-        yield from _read_pages(pdf, name, pages, count, limits, progress)
-        if count > last:
+        twin, problem = _open_twin(source)
+        if twin is not None:
+            stack.enter_context(twin)
+        if problem:
+            yield Unread(name, problem)
+        reading = Reading(pdf, twin, name, limits)
+        yield from _read_pages(reading, min(count, limits.pages), progress)
+        if count > limits.pages:
             yield Unread(
-                f"{name} pages {last + 1} to {count}",
-                f"not read: the limit is {limits.pages} pages of one PDF",
+                f"{name} pages {limits.pages + 1} to {count}",
+                f"the limit is {limits.pages} pages of one PDF",
             )
 
 
-@contextmanager
-def _opened(source: Path | bytes) -> Iterator[pdfium.PdfDocument]:
-    """Open with pdfium; what it cannot open is mended by pikepdf first."""
+def _open(source: Path | bytes) -> pdfium.PdfDocument:
     try:
-        pdf = pdfium.PdfDocument(source)
+        return pdfium.PdfDocument(source)
     except pdfium.PdfiumError as error:
         if error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
             raise UnreadableInputError(
                 "the PDF is encrypted and needs a password; save a copy without one"
             ) from error
-        pdf = pdfium.PdfDocument(_mended(source))
     try:
-        yield pdf
-    finally:
-        pdf.close()
+        return pdfium.PdfDocument(mended(source))
+    except pdfium.PdfiumError as error:
+        raise UnreadableInputError(f"the PDF is broken or cut off: {one_line(error)}") from error
 
 
-def _mended(source: Path | bytes) -> bytes:
-    out = io.BytesIO()
+def _open_twin(source: Path | bytes) -> tuple[pikepdf.Pdf | None, str | None]:
     try:
-        with pikepdf.open(io.BytesIO(source) if isinstance(source, bytes) else source) as pdf:
-            pdf.save(out)
-        return out.getvalue()
+        return pikepdf.open(io.BytesIO(source) if isinstance(source, bytes) else source), None
     except (pikepdf.PdfError, OSError, ValueError, RuntimeError) as error:
-        raise UnreadableInputError(
-            f"the PDF is broken or cut off, and cannot be mended: {error}"
-        ) from error
+        return None, f"the PDF is damaged: masks of its pictures are not known ({one_line(error)})"
 
 
-def _has_end(source: Path | bytes) -> bool:
-    if isinstance(source, bytes):
-        return b"%%EOF" in source[-TAIL:]
-    with source.open("rb") as file:
-        file.seek(max(source.stat().st_size - TAIL, 0))
-        return b"%%EOF" in file.read()
+def _read_pages(
+    reading: Reading, last: int, progress: Progress | None
+) -> Iterator[Picture | Unread]:
+    pages: list[Page] = []
+    broken: list[int] = []
+    count = len(reading.pdf)
+    for number in range(1, last + 1):
+        try:
+            page, problems = _survey(reading, number)
+            pages.append(page)
+            yield from (reading.unread(number, problem) for problem in problems)
+        except pdfium.PdfiumError:
+            broken.append(number)
+    for first, end in _runs(broken):
+        what = f"page {first}" if first == end else f"pages {first} to {end}"
+        yield Unread(f"{reading.name} {what}", "broken: cannot be opened as a page")
+    on: dict[str, list[tuple[int, Placed]]] = defaultdict(list)
+    for page in pages:
+        for placed in page.pictures:
+            on[placed.digest].append((page.number, placed))
+    reading.drawings = {digest: Drawings(tuple(drawn), count) for digest, drawn in on.items()}
+    for page in pages:
+        yield from _read_page(reading, page)
+        if progress is not None:
+            progress(reading.name, page.number, count)
 
 
-def _survey(pdf: pdfium.PdfDocument, number: int, limits: Limits) -> tuple[Page, str | None]:
-    with _page(pdf, number) as page:
-        content = survey(page, limits.objects)
-        drawings: list[Place] = []
-        problem = None
-        if content.cut_short:
-            problem = f"over {limits.objects:,} objects: drawings on the page were not looked for"
+def _runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """Group consecutive numbers: (first, last) of each run."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
         else:
-            drawings = find_drawings(content.strokes, content.words, page.get_bbox())
-        return Page(number, tuple(content.pictures), tuple(drawings)), problem
+            runs.append((number, number))
+    return runs
 
 
 @contextmanager
-def _page(pdf: pdfium.PdfDocument, number: int) -> Iterator[pdfium.PdfPage]:
-    page = pdf[number - 1]
+def _opened(reading: Reading, number: int) -> Iterator[pdfium.PdfPage]:
+    page = reading.pdf[number - 1]
     try:
         yield page
     finally:
         page.close()
 
 
-def _read_pages(
-    pdf: pdfium.PdfDocument,
-    name: str,
-    pages: list[Page],
-    count: int,
-    limits: Limits,
-    progress: Progress | None,
+def _twin_page(reading: Reading, number: int) -> pikepdf.Page | None:
+    """The page as pikepdf has it; None where the two do not agree on the pages."""
+    if reading.twin is None or len(reading.twin.pages) != len(reading.pdf):
+        return None
+    return reading.twin.pages[number - 1]
+
+
+def _survey(reading: Reading, number: int) -> tuple[Page, list[str]]:
+    problems = []
+    twin = _twin_page(reading, number)
+    damage = None if twin is None else damage_of(twin)
+    if damage:
+        problems.append(damage)
+        if "unpack to over" in damage:
+            return Page(number, (), ()), problems
+    with _opened(reading, number) as page:
+        content = survey(page, reading.limits.objects)
+        drawings: list[Place] = []
+        if content.cut_short:
+            limit = f"{reading.limits.objects:,}"
+            problems.append(f"over {limit} objects: drawings on the page were not looked for")
+        else:
+            boxes = [p.box for p in content.pictures]
+            drawings = find_drawings(
+                content.strokes, content.words, boxes, page.get_bbox(), first=number == 1
+            )
+        return Page(number, tuple(content.pictures), tuple(drawings)), problems
+
+
+def _read_page(reading: Reading, listed: Page) -> Iterator[Picture | Unread]:
+    fresh = [p for p in listed.pictures if p.digest not in reading.done]
+    if not fresh and not listed.drawings:
+        return
+    try:
+        with _opened(reading, listed.number) as page:
+            items = [item for item, _, _ in walk(page) if item.type == raw.FPDF_PAGEOBJ_IMAGE]
+            yield from _tiled(reading, listed, page, items)
+            yield from _embedded(reading, listed, items)
+            yield from _drawn(reading, listed, page)
+    except pdfium.PdfiumError as error:
+        yield reading.unread(listed.number, f"broken: {one_line(error)}")
+
+
+def _tiled(
+    reading: Reading, listed: Page, page: pdfium.PdfPage, items: list[pdfium.PdfImage]
 ) -> Iterator[Picture | Unread]:
-    drawn: dict[str, list[tuple[int, Placed]]] = defaultdict(list)
-    for listed in pages:
-        for placed in listed.pictures:
-            drawn[placed.digest].append((listed.number, placed))
-    done: set[str] = set()
-    for listed in pages:
-        where = f"{name} page {listed.number}"
-        fresh = [p for p in listed.pictures if p.digest not in done]
-        done |= {p.digest for p in fresh}
-        if fresh or listed.drawings:
-            with _page(pdf, listed.number) as page:
-                yield from _embedded(page, where, name, fresh, drawn, count, limits)
-                yield from _rendered(page, where, name, listed, limits)
-        if progress is not None:
-            progress(name, listed.number, count)
+    """Put together what is stored in pieces; the pieces are then done."""
+    limit = reading.limits.pixels
+
+    def pixels_of(piece: Placed) -> np.ndarray:
+        return decoded(items[piece.order], limit)[0]
+
+    def edges(piece: Placed) -> dict[str, Edge] | None:
+        try:
+            return edges_of(pixels_of(piece))
+        except (UnreadableInputError, pdfium.PdfiumError):
+            return None
+
+    for pieces in find_tilings(listed.pictures, edges):
+        fresh = {piece.digest for piece in pieces} - reading.done
+        reading.done |= fresh
+        box = around(pieces)
+        rates = resolution(pieces[0])
+        width, height = (round((box[i + 2] - box[i]) * rates[i]) for i in (0, 1))
+        if not fresh or is_small_tiling(width, height, box):
+            reading.no_figure |= fresh
+            continue
+        try:
+            check_size(width, height, "the tiled picture", limit)
+            if all(is_upright(piece) for piece in pieces):
+                pixels, how = composed(pieces, pixels_of), "put together"
+            else:
+                dpi = min(max(RENDER_DPI, max(rates) * POINTS_PER_INCH), MAX_DPI)
+                pixels, how = render(page, box, dpi, [], limit), f"rendered at {dpi:.0f} dpi"
+        except UnreadableInputError as error:
+            yield reading.unread(listed.number, str(error))
+            continue
+        yield _page_picture(reading, listed, pixels, box, f"stored in {len(pieces)} pieces, {how}")
 
 
 def _embedded(
-    page: pdfium.PdfPage,
-    where: str,
-    name: str,
-    fresh: list[Placed],
-    drawn: dict[str, list[tuple[int, Placed]]],
-    count: int,
-    limits: Limits,
+    reading: Reading, listed: Page, items: list[pdfium.PdfImage]
 ) -> Iterator[Picture | Unread]:
-    wanted = {p.order: p for p in fresh}
-    images = (item for item, _, _ in walk(page) if item.type == raw.FPDF_PAGEOBJ_IMAGE)
-    for order, item in enumerate(images):
-        placed = wanted.get(order)
-        if placed is None or drawn[placed.digest][0][1] is not placed:
+    twin = _twin_page(reading, listed.number)
+    masked = {} if twin is None else masked_pictures(twin)
+    small = 0
+    for placed in listed.pictures:
+        drawings = reading.drawings[placed.digest]
+        if placed.digest in reading.done:
             continue
-        reason = _set_aside(placed, drawn[placed.digest], count)
-        if reason:
-            yield Unread(f"{where}, picture {order + 1}", reason)
+        reading.done.add(placed.digest)
+        if is_small(drawings):
+            small += 1
+            reading.no_figure.add(placed.digest)
             continue
+        what = f"{reading.name} page {listed.number}, picture {placed.order + 1}"
         try:
-            yield _picture(item, placed, drawn[placed.digest], name, limits)
-        except (UnreadableInputError, pdfium.PdfiumError) as error:
-            yield Unread(f"{where}, picture {order + 1}", str(error))
+            item = items[placed.order]
+            check_size(placed.width, placed.height, "the picture", reading.limits.pixels)
+            reason = set_aside(item, drawings)
+            if reason is None:
+                picture, missing = embedded_picture(
+                    item, drawings, masked.get(placed.digest), reading.name, reading.limits.pixels
+                )
+                if is_plain(picture.pixels):
+                    reason = "one colour or a colour bar, with nothing in it to compare"
+            if reason is not None:
+                reading.no_figure.add(placed.digest)
+                yield Unread(what, f"set aside: {reason}")
+                continue
+            yield picture
+            if missing is not None:
+                yield Unread(what, missing)
+        except (UnreadableInputError, pdfium.PdfiumError, pikepdf.PdfError) as error:
+            yield Unread(what, one_line(error))
+    if small:
+        yield reading.unread(listed.number, f"{small} small picture(s) {SMALL}")
 
 
-def _set_aside(placed: Placed, drawings: list[tuple[int, Placed]], count: int) -> str | None:
-    size = f"{placed.width} x {placed.height} pixels"
-    boxes = [p.box for _, p in drawings]
-    if is_tiny(placed.width, placed.height):
-        return f"set aside as an icon or logo: {size}"
-    if max(max(b[2] - b[0], b[3] - b[1]) for b in boxes) < LONG_SIDE:
-        return f"set aside as an icon or logo: drawn under {LONG_SIDE:g} points long"
-    on = {number for number, _ in drawings}
-    if len(on) >= LOGO_PAGES and len(on) > count / 2:
-        return f"set aside as a running logo: {size}, drawn on {len(on)} of {count} pages"
-    return None
-
-
-def _picture(
-    item: pdfium.PdfImage,
-    placed: Placed,
-    drawings: list[tuple[int, Placed]],
-    name: str,
-    limits: Limits,
-) -> Picture:
-    check_size(placed.width, placed.height, "the picture", limits.pixels)
-    pixels = _rgb(item.get_bitmap())
-    filters = item.get_filters()
-    suffix = SUFFIX.get(filters[-1]) if filters else None
-    stored = bytes(item.get_data(decode_simple=len(filters) > 1)) if suffix else None
-    notes = []
-    others = sorted({number for number, _ in drawings})
-    if len(drawings) > 1:
-        pages = ", ".join(map(str, others))
-        notes.append(f"drawn {len(drawings)} times, on page {pages}; read once")
-    return Picture(
-        document=name,
-        pixels=pixels,
-        origin="embedded",
-        page=drawings[0][0],
-        stored=stored,
-        suffix=suffix,
-        place=placed.box,
-        drawn=tuple((number, p.box) for number, p in drawings),
-        note="; ".join(notes) or None,
-    )
-
-
-def _rgb(bitmap: pdfium.PdfBitmap) -> np.ndarray:
-    array = bitmap.to_numpy()
-    if array.ndim == 2 or array.shape[2] == 1:
-        return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
-    return np.ascontiguousarray(array[..., 2::-1])
-
-
-def _rendered(
-    page: pdfium.PdfPage, where: str, name: str, listed: Page, limits: Limits
-) -> Iterator[Picture | Unread]:
-    if not listed.drawings:
-        return
+def _drawn(reading: Reading, listed: Page, page: pdfium.PdfPage) -> Iterator[Picture | Unread]:
+    """Render the drawings of a page, without the pictures in them that are read on their own."""
+    read = [p.box for p in listed.pictures if p.digest not in reading.no_figure]
     for box in listed.drawings:
-        scale = RENDER_DPI / POINTS_PER_INCH
-        x0, y0, x1, y1 = page.get_bbox()
-        crop = (box[0] - x0, box[1] - y0, x1 - box[2], y1 - box[3])
-        pixels = _rgb(page.render(scale=scale, crop=crop))
-        yield Picture(
-            document=name,
-            pixels=pixels,
-            origin="rendered",
-            page=listed.number,
-            place=box,
-            drawn=((listed.number, box),),
-            note=f"a drawing, rendered at {RENDER_DPI} dpi",
+        try:
+            pixels = render(page, box, RENDER_DPI, read, reading.limits.pixels)
+        except UnreadableInputError as error:
+            yield reading.unread(listed.number, str(error))
+            continue
+        blank = any(
+            b[0] < box[2] and box[0] < b[2] and b[1] < box[3] and box[1] < b[3] for b in read
         )
+        note = f"a drawing, rendered at {RENDER_DPI} dpi"
+        if blank:
+            note += "; pictures inside it are read on their own and left blank here"
+        yield _page_picture(reading, listed, pixels, box, note)
+
+
+def _page_picture(
+    reading: Reading, listed: Page, pixels: np.ndarray, box: Place, note: str
+) -> Picture:
+    return Picture(
+        document=reading.name,
+        pixels=pixels,
+        origin="rendered",
+        page=listed.number,
+        place=box,
+        drawn=((listed.number, box),),
+        note=note,
+    )

@@ -17,7 +17,10 @@ from tamperscope.screening.picture import Place
 
 CLIP_POINTS = 20_000  # corners of a clip beyond which it is not followed
 CURVE_STEPS = np.linspace(0, 1, 9)[1:, None]  # a Bezier curve of a clip becomes eight chords
+RICH = 40  # segments of a path; a rounded or shadowed frame has fewer
 FORM_DEPTH = 15  # forms inside forms
+Clips = tuple[tuple[np.ndarray, ...], ...]
+"""Clips that hold all at once, each a set of closed outlines (N, 2)."""
 UNIT_SQUARE = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]], dtype=float)
 
 
@@ -28,9 +31,9 @@ class Placed:
     order: int  # among the pictures of the page
     width: int  # stored pixels
     height: int
-    digest: str  # of the stored bytes, the filters and the size
+    digest: str  # names the stored bytes and the size
     matrix: np.ndarray  # 3 x 3, unit square -> page
-    clips: tuple[tuple[np.ndarray, ...], ...]  # each a set of closed outlines (N, 2) on the page
+    clips: Clips  # on the page
 
     @property
     def box(self) -> Place:
@@ -44,6 +47,7 @@ class Stroke:
 
     box: Place
     drawn: bool  # more than an upright line or rectangle
+    rich: bool = True  # of many segments: not a frame, however large
 
 
 @dataclass
@@ -67,23 +71,25 @@ def survey(page: pdfium.PdfPage, max_objects: int) -> PageContent:
         elif item.type == raw.FPDF_PAGEOBJ_TEXT:
             content.words.append(_bounds(item, outer))
         elif item.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING):
-            box = _bounds(item, outer)
-            content.strokes.append(Stroke(box, _is_drawn(item, box)))
+            content.strokes.append(_stroke(item, _bounds(item, outer)))
     return content
 
 
 def walk(
     page: pdfium.PdfPage,
-) -> Iterator[tuple[pdfium.PdfObject, np.ndarray, tuple[tuple[np.ndarray, ...], ...]]]:
-    """Yield every object that is not a form, with the matrix of its forms and the clips around it."""
-    stack = [(None, np.eye(3), (), 0)]
+) -> Iterator[tuple[pdfium.PdfObject, np.ndarray, Clips]]:
+    """Yield every object that is not a form, with the matrix of its forms; pictures with clips."""
+    stack: list[tuple[pdfium.PdfObject | None, np.ndarray, Clips, int]] = [(None, np.eye(3), (), 0)]
     while stack:
         form, outer, clips, level = stack.pop()
         # One level at a time: pypdfium2 does not hand down the matrices of nested forms.
         inner = []
         for item in page.get_objects(max_depth=1, form=form, level=level):
+            if item.type not in (raw.FPDF_PAGEOBJ_FORM, raw.FPDF_PAGEOBJ_IMAGE):
+                yield item, outer, ()  # thousands of strokes, whose clips nobody asks for
+                continue
             here = clips + _clips(item, outer)
-            if item.type != raw.FPDF_PAGEOBJ_FORM:
+            if item.type == raw.FPDF_PAGEOBJ_IMAGE:
                 yield item, outer, here
             elif level < FORM_DEPTH:
                 inner.append((item, _matrix(item) @ outer, here, level + 1))
@@ -96,18 +102,23 @@ def box_of(points: np.ndarray) -> Place:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def stored_bytes(picture: pdfium.PdfImage) -> bytes:
-    """The stream of a picture as it lies in the file (decrypted where the file is encrypted)."""
-    return bytes(picture.get_data())
+def rgb(bitmap: pdfium.PdfBitmap) -> np.ndarray:
+    """Copy a bitmap of pdfium, which is grey or BGR with or without a fourth byte, to RGB."""
+    array = bitmap.to_numpy()
+    if array.ndim == 2 or array.shape[2] == 1:
+        return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(array[..., 2::-1])
 
 
-def _placed(
-    item: pdfium.PdfImage, outer: np.ndarray, clips: tuple[tuple[np.ndarray, ...], ...], order: int
-) -> Placed:
+def stream_digest(data: bytes, width: int, height: int) -> str:
+    """Name a stored picture by its bytes and size."""
+    return hashlib.sha256(data + f"{width}x{height}".encode()).hexdigest()
+
+
+def _placed(item: pdfium.PdfImage, outer: np.ndarray, clips: Clips, order: int) -> Placed:
     width, height = item.get_px_size()
-    digest = hashlib.sha256(stored_bytes(item))
-    digest.update(repr((width, height, item.get_filters())).encode())
-    return Placed(order, width, height, digest.hexdigest(), _matrix(item) @ outer, clips)
+    digest = stream_digest(bytes(item.get_data()), width, height)
+    return Placed(order, width, height, digest, _matrix(item) @ outer, clips)
 
 
 def _matrix(item: pdfium.PdfObject) -> np.ndarray:
@@ -121,16 +132,16 @@ def _bounds(item: pdfium.PdfObject, outer: np.ndarray) -> Place:
     return box_of(corners[:, :2])
 
 
-def _is_drawn(item: pdfium.PdfObject, box: Place) -> bool:
-    """Whether a path is more than an upright line or rectangle, as tables and boxes have."""
+def _stroke(item: pdfium.PdfObject, box: Place) -> Stroke:
     if item.type == raw.FPDF_PAGEOBJ_SHADING:
-        return True
+        return Stroke(box, drawn=True)
     segments = raw.FPDFPath_CountSegments(item)
     thin = min(box[2] - box[0], box[3] - box[1])
-    return bool(segments > 5 or (segments in (2, 3) and thin > 2))
+    upright = segments <= 5 and (segments not in (2, 3) or thin <= 2)
+    return Stroke(box, drawn=not upright, rich=segments >= RICH)
 
 
-def _clips(item: pdfium.PdfObject, outer: np.ndarray) -> tuple[tuple[np.ndarray, ...], ...]:
+def _clips(item: pdfium.PdfObject, outer: np.ndarray) -> Clips:
     """The outlines that clip an object, one set for each clip that holds at once."""
     clip = raw.FPDFPageObj_GetClipPath(item)
     found = []

@@ -1,4 +1,4 @@
-"""What the readers of PDF, DOCX, archives and image files yield: one picture each, not yet numbered."""
+"""What the readers of PDF, DOCX, archives and images yield: one picture, not yet numbered."""
 
 from dataclasses import dataclass
 
