@@ -8,10 +8,11 @@ import numpy as np
 
 from tamperscope.errors import OutputError, UnreadableInputError
 from tamperscope.images import encode_jpeg, encode_png, read_pixels
+from tamperscope.records import Box
 from tamperscope.report import alignment
 from tamperscope.report.evidence import shrunk
 
-BUDGET = 18 << 20  # bytes of all pictures together, before base64 adds a third
+BUDGET = 10 << 20  # bytes of all pictures together, before base64 adds a third
 LOSSLESS_LIMIT = 40 << 10  # a picture whose PNG is this small goes in unchanged
 JPEG_QUALITY = 88
 
@@ -42,9 +43,10 @@ class Album:
         self.budget -= len(content)
         return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
-    def tones(self, path: str) -> tuple[float, float]:
-        """Luma in [0, 1] below and above which 0.5 % of the pixels of a picture lie."""
-        darkest, brightest = np.percentile(alignment.luma(self._pixels(path)), (0.5, 99.5))
+    def tones(self, path: str, within: Box) -> tuple[float, float]:
+        """Luma in [0, 1] below and above which 0.5 % of the pixels lie, in a part of a picture."""
+        luma = alignment.luma(self._pixels(path)[within.slices])
+        darkest, brightest = np.percentile(luma, (0.5, 99.5))
         return float(darkest), float(brightest)
 
     def _pixels(self, path: str) -> alignment.Pixels:

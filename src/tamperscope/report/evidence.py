@@ -51,6 +51,12 @@ class Place:
         """Rectangle of the panel that the evidence picture shows."""
         return alignment.window(self.region, self.panel, self.margin)
 
+    @property
+    def box_in_window(self) -> Box:
+        """Box of the region in pixels of that evidence picture."""
+        dx, dy = self.panel.box.x0 + self.window.x0, self.panel.box.y0 + self.window.y0
+        return self.region.box.shifted(-dx, -dy)
+
 
 def places_of(finding: Finding, screening: Screening) -> list[Place]:
     """Regions of a finding, lettered A, B, ... as everywhere in the report."""

@@ -21,7 +21,7 @@ class Tile:
     caption: Child
     kind: str = ""  # "base" and "over" are mixed by the script
     tones: str = ""  # id of the filter that stretches its tones
-    plain: str = ""  # role of the picture whose tones that filter fits
+    fitted: tuple[str, Place] | None = None  # picture, and its place, whose tones that filter fits
 
 
 def pictures(finding: Finding, places: list[Place], shop: Workshop) -> list[Element]:
@@ -53,9 +53,23 @@ def _pair(finding: Finding, places: list[Place], shop: Workshop) -> list[Element
     )
     at_a, at_b = _where(first), _where(second)
     tiles = [
-        Tile("source", first, f"A as printed, {at_a}", "A as printed", "base", tones[0], "source"),
         Tile(
-            "aligned", first, f"B, {at_b}, laid onto A", "B laid onto A", "over", tones[1], "target"
+            "source",
+            first,
+            f"A as printed, {at_a}",
+            "A as printed",
+            "base",
+            tones[0],
+            ("source", first),
+        ),
+        Tile(
+            "aligned",
+            first,
+            f"B, {at_b}, laid onto A",
+            "B laid onto A",
+            "over",
+            tones[1],
+            ("target", second),
         ),
         Tile("difference", first, f"Difference of A and B laid onto A, around {at_a}", differs),
     ]
@@ -76,7 +90,7 @@ def _alone(finding: Finding, place: Place) -> list[Tile]:
             f"{letter} as printed, {where}",
             f"{letter} as printed",
             tones=_tones(finding, place),
-            plain=f"place-{letter}",
+            fitted=(f"place-{letter}", place),
         ),
         Tile(
             f"equalised-{letter}",
@@ -103,9 +117,10 @@ def _drawn(tile: Tile, finding: Finding, shop: Workshop) -> Element:
                 address, place.window, tile.label, [mark], kind=tile.kind, tones=tile.tones
             )
         ]
-        if tile.tones:
-            darkest, brightest = shop.album.tones(picture_of(finding, tile.plain))
-            shown.append(drawing.tone_filter(tile.tones, darkest, brightest))
+        if tile.fitted is not None:
+            role, at = tile.fitted
+            spanned = shop.album.tones(picture_of(finding, role), at.box_in_window)
+            shown.append(drawing.tone_filter(tile.tones, *spanned))
     return element("figure", shown, element("figcaption", tile.caption), class_="tile")
 
 
