@@ -108,12 +108,12 @@ def duplicates(
     out: Path,
     overwrite: bool,
 ) -> None:
-    r"""Measure reuse within and between panels on duplications made from pristine pictures.
+    """Measure reuse within and between panels on duplications made from pristine pictures.
 
     \b
     Example:
       tamperscope evaluate duplicates --images pictures/ --seed 0 --out duplicates.json
-    """
+    """  # noqa: D301 - click wants the control character
     # heavy: OpenCV, SciPy and the matchers
     from tamperscope.evaluation import journal, sources
     from tamperscope.evaluation.duplicate_cases import Measurement
