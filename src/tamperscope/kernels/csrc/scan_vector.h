@@ -37,6 +37,30 @@ inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 
 inline Vec splat(float x) { return x - Vec{}; }
 
+// Write around the caches where the processor can: for results too large to stay in them. Order with
+// other threads is restored by stream_fence().
+inline void stream(float* to, Vec v) {
+#if defined(__AVX512F__) || defined(__AVX2__) || defined(__SSE2__)
+  if (reinterpret_cast<uintptr_t>(to) % sizeof v == 0) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(to, (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_stream_ps(to, (__m256)v);
+#else
+    _mm_stream_ps(to, (__m128)v);
+#endif
+    return;
+  }
+#endif
+  store(to, v);
+}
+
+inline void stream_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
 // The first `count` lanes; the others are zero and not read.
 inline Vec load_some(const float* from, int count) {
   if (count >= LANES) return load(from);
