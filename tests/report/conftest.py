@@ -1,5 +1,6 @@
 """One small screening with hostile names, and a browser to look at its page."""
 
+import base64
 import json
 import re
 import shutil
@@ -139,15 +140,19 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 class Browser:
     """Headless Chromium behind chromedriver, spoken to in plain WebDriver; ``close`` ends both."""
 
-    def __init__(self, width: int = 1280, height: int = 900, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, width: int = 1280, height: int = 900) -> None:
         self.process = subprocess.Popen(
             [found("chromedriver"), "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.url = f"http://127.0.0.1:{self._port()}"
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                     "--hide-scrollbars", f"--window-size={width},{height}", *flags]  # fmt: skip
+        size = f"--window-size={width},{height}"
+        calm = "--force-prefers-reduced-motion"  # no smooth scrolling under the pointer
+        arguments = [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--hide-scrollbars", calm, size,
+        ]  # fmt: skip
         options = {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": arguments, "binary": found("chromium")},
@@ -178,16 +183,37 @@ class Browser:
         body = {"script": script, "args": list(arguments)}
         return self.call("POST", f"{self.session}/execute/sync", body)
 
+    def run_async(self, script: str) -> Any:
+        """Run a script that calls its last argument when it is done."""
+        body = {"script": script, "args": []}
+        return self.call("POST", f"{self.session}/execute/async", body)
+
     def press(self, key: str) -> None:
         actions = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
         body = {"actions": [{"type": "key", "id": "keys", "actions": actions}]}
         self.call("POST", f"{self.session}/actions", body)
 
     def click(self, selector: str) -> None:
-        found = self.call(
-            "POST", f"{self.session}/element", {"using": "css selector", "value": selector}
-        )
-        self.call("POST", f"{self.session}/element/{found[ELEMENT]}/click")
+        self.call("POST", f"{self._find(selector)}/click")
+
+    def text(self, selector: str) -> str:
+        """What a reader sees of an element."""
+        shown: str = self.call("GET", f"{self._find(selector)}/text")
+        return shown
+
+    def _find(self, selector: str) -> str:
+        body = {"using": "css selector", "value": selector}
+        found = self.call("POST", f"{self.session}/element", body)
+        return f"{self.session}/element/{found[ELEMENT]}"
+
+    def develop(self, command: str, **parameters: object) -> Any:
+        """Give a command of the Chrome DevTools Protocol."""
+        body = {"cmd": command, "params": parameters}
+        return self.call("POST", f"{self.session}/goog/cdp/execute", body)
+
+    def print(self) -> bytes:
+        """The page as PDF."""
+        return base64.b64decode(self.call("POST", f"{self.session}/print"))
 
     def log(self, kind: str) -> list[dict[str, Any]]:
         """Messages since the last call: ``browser`` is the console, ``performance`` the network."""

@@ -11,13 +11,14 @@ from tamperscope.records import FINDING_KINDS, PANEL_KINDS, to_dict
 from tamperscope.report import read_findings, schema, write_findings
 
 
+@pytest.fixture(scope="module")
 def validator() -> jsonschema.Draft202012Validator:
     jsonschema.Draft202012Validator.check_schema(schema())
     return jsonschema.Draft202012Validator(schema())
 
 
-def test_what_is_written_fits_the_schema(written):
-    validator().validate(json.loads((written / "findings.json").read_bytes()))
+def test_what_is_written_fits_the_schema(written, validator):
+    validator.validate(json.loads((written / "findings.json").read_bytes()))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_what_is_written_fits_the_schema(written):
     ],
     ids=str,
 )
-def test_the_schema_refuses_what_does_not_fit(written, path, value):
+def test_the_schema_refuses_what_does_not_fit(written, validator, path, value):
     data = json.loads((written / "findings.json").read_bytes())
     broken = copy.deepcopy(data)
     place = broken
@@ -53,10 +54,10 @@ def test_the_schema_refuses_what_does_not_fit(written, path, value):
     place[path[-1]] = value
     assert broken != data
     with pytest.raises(jsonschema.ValidationError):
-        validator().validate(broken)
+        validator.validate(broken)
 
 
-def test_every_field_of_the_records_is_required_by_the_schema(written):
+def test_every_field_of_the_records_is_required_by_the_schema(written, validator):
     data = json.loads((written / "findings.json").read_bytes())
     for path in ((), ("figures", 0), ("figures", 0, "panels", 0), ("findings", 0),
                  ("findings", 0, "regions", 0), ("findings", 0, "evidence"), ("run",)):  # fmt: skip
@@ -65,7 +66,7 @@ def test_every_field_of_the_records_is_required_by_the_schema(written):
             place = place[step]
         for name in list(place):
             kept = place.pop(name)
-            assert not validator().is_valid(data), (path, name)
+            assert not validator.is_valid(data), (path, name)
             place[name] = kept
 
 
