@@ -9,19 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 
 from tamperscope.errors import ModelNameError
 from tamperscope.models.efficientvmamba import EfficientVMambaClassifier, efficientvmamba_b
 from tamperscope.models.forma import ForMa, forma_base, forma_small, forma_test
 from tamperscope.models.loma import LoMa, loma_base, loma_small, loma_test
-from tamperscope.models.network import Network
+from tamperscope.models.network import ConfiguredModule, Network
 from tamperscope.models.noise import Noiseprint, noiseprintpp
 from tamperscope.models.vmamba import VMambaClassifier, vmamba_t
 
 __all__ = [
     "MODELS",
     "PARTS",
+    "ConfiguredModule",
     "EfficientVMambaClassifier",
     "ForMa",
     "LoMa",
@@ -39,7 +39,7 @@ MODELS: dict[str, Callable[..., Network]] = {
 }
 
 # What a localizing network may start from; weights files may hold these as well.
-PARTS: dict[str, Callable[[], nn.Module]] = {
+PARTS: dict[str, Callable[..., ConfiguredModule]] = {
     build.__name__: build for build in (vmamba_t, efficientvmamba_b, noiseprintpp)
 }
 
@@ -69,13 +69,13 @@ def create_model(name: str, *, seed: int = 0, **changes: Any) -> Network:
     return network
 
 
-def named_builder(name: str) -> Callable[..., nn.Module]:
+def named_builder(name: str) -> Callable[..., ConfiguredModule]:
     """Return the builder called ``name``, of a network or of a part.
 
     Raises:
         ModelNameError: There is none.
     """
-    builders: dict[str, Callable[..., nn.Module]] = {**MODELS, **PARTS}
+    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PARTS}
     if name not in builders:
         raise unknown_model(name, builders)
     return builders[name]

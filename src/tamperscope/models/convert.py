@@ -146,8 +146,7 @@ def from_official(name: str, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]
         )
     official = OFFICIAL[name]
     state_dict = unwrapped(checkpoint)
-    if name == "forma":
-        state_dict = without_srm(state_dict)
+    filters = state_dict.pop(SRM_KEY, None) if name == "forma" else None
     renamed: dict[str, Tensor] = {}
     sources: dict[str, str] = {}
     for key, tensor in state_dict.items():
@@ -155,7 +154,10 @@ def from_official(name: str, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]
         if ours in renamed:
             raise WeightsError(f"{name}: {sources[ours]!r} and {key!r} both become {ours!r}")
         renamed[ours], sources[ours] = tensor, key
-    return fitted(name, renamed, sources, expected_tensors(official.builder))
+    ours_complete = fitted(name, renamed, sources, expected_tensors(official.builder))
+    if name == "forma":
+        check_srm(filters)
+    return ours_complete
 
 
 def rename(key: str, renames: list[Rename]) -> str:
@@ -189,19 +191,17 @@ def unwrapped(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return state_dict
 
 
-def without_srm(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the SRM constants after making sure that they are the ones we build.
+def check_srm(filters: Tensor | None) -> None:
+    """Make sure that the constants of ForMa's SRM layer are the ones we build.
 
     Raises:
         WeightsError: They are missing or differ.
     """
-    if SRM_KEY not in state_dict:
-        raise WeightsError(f"forma: {SRM_KEY!r} is missing")
-    filters = state_dict[SRM_KEY].float()
     expected = srm_filters().expand(3, 3, 5, 5)
-    if filters.shape != expected.shape or not torch.allclose(filters, expected, atol=1e-6):
-        raise WeightsError(f"forma: {SRM_KEY!r} does not hold the published SRM filters")
-    return {key: value for key, value in state_dict.items() if key != SRM_KEY}
+    if filters is None:
+        raise WeightsError(f"this is not a state dict of forma: 1 missing ({SRM_KEY})")
+    if filters.shape != expected.shape or not torch.allclose(filters.float(), expected, atol=1e-6):
+        raise WeightsError(f"forma: {SRM_KEY} does not hold the published SRM filters")
 
 
 def expected_tensors(builder: str) -> dict[str, Tensor]:

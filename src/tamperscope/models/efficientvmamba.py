@@ -6,7 +6,8 @@ https://arxiv.org/abs/2403.09977; the channel-attention block is that of Guo et 
 2024, https://arxiv.org/abs/2402.15648, although LoMa's paper calls it squeeze-and-excitation.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,12 @@ from tamperscope.models.layers import (
     Classifier,
     Conv,
     DropPath,
+    MapPool,
+    Pointwise,
     drop_path_rates,
     initialise,
 )
+from tamperscope.models.network import ConfiguredModule
 from tamperscope.models.ss2d import SS2D
 
 
@@ -85,14 +89,14 @@ class ChannelAttentionBlock(nn.Module):
         self.compress = Conv(width, squeezed, 3, padding=1)
         self.act = nn.GELU()
         self.restore = Conv(squeezed, width, 3, padding=1)
-        self.reduce = nn.Linear(width, max(1, width // 30))
-        self.expand = nn.Linear(max(1, width // 30), width)
+        self.pool = MapPool()
+        self.reduce = Pointwise(width, max(1, width // 30))
+        self.expand = Pointwise(max(1, width // 30), width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, channel) -> the same shape, without the residual."""
         x = self.restore(self.act(self.compress(x)))
-        pooled = x.mean(dim=(1, 2), keepdim=True)
-        return x * self.expand(F.relu(self.reduce(pooled))).sigmoid()
+        return x * self.expand(F.relu(self.reduce(self.pool(x)))).sigmoid()
 
 
 class ConvBranch(nn.Module):
@@ -103,7 +107,7 @@ class ConvBranch(nn.Module):
         self.depthwise = Conv(width, width, 3, padding=1, groups=width)
         self.norm = BatchNorm(width)
         self.act = nn.GELU()
-        self.pointwise = nn.Linear(width, width)
+        self.pointwise = Pointwise(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, channel) -> the same shape."""
@@ -145,13 +149,13 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.reduce = nn.Linear(width, width // 8)
-        self.expand = nn.Linear(width // 8, width)
+        self.pool = MapPool()
+        self.reduce = Pointwise(width, width // 8)
+        self.expand = Pointwise(width // 8, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, channel) -> the same shape."""
-        pooled = x.mean(dim=(1, 2), keepdim=True)
-        return x * self.expand(F.relu(self.reduce(pooled))).sigmoid()
+        return x * self.expand(F.relu(self.reduce(self.pool(x)))).sigmoid()
 
 
 class InvertedResidual(nn.Module):
@@ -160,12 +164,12 @@ class InvertedResidual(nn.Module):
     def __init__(self, width: int, expand_ratio: int, drop_path: float) -> None:
         super().__init__()
         inner = width * expand_ratio
-        self.widen = nn.Linear(width, inner, bias=False)
+        self.widen = Pointwise(width, inner, bias=False)
         self.widen_norm = BatchNorm(inner)
         self.depthwise = Conv(inner, inner, 3, padding=1, groups=inner, bias=False)
         self.depthwise_norm = BatchNorm(inner)
         self.squeeze = SqueezeExcite(inner)
-        self.narrow = nn.Linear(inner, width, bias=False)
+        self.narrow = Pointwise(inner, width, bias=False)
         self.narrow_norm = BatchNorm(width)
         self.drop_path = DropPath(drop_path)
 
@@ -231,10 +235,8 @@ class EfficientVMamba(nn.Module):
         return maps
 
 
-class EfficientVMambaClassifier(nn.Module):
+class EfficientVMambaClassifier(ConfiguredModule):
     """EfficientVMamba with its ImageNet head; a place for the weights that LoMa starts from."""
-
-    builder = ""
 
     def __init__(self, config: EfficientVMambaClassifierConfig) -> None:
         super().__init__()
@@ -248,6 +250,6 @@ class EfficientVMambaClassifier(nn.Module):
         return self.classifier(self.backbone(image)[-1])
 
 
-def efficientvmamba_b() -> EfficientVMambaClassifier:
+def efficientvmamba_b(**changes: Any) -> EfficientVMambaClassifier:
     """Build EfficientVMamba-B as trained on ImageNet: 33.7 M parameters."""
-    return EfficientVMambaClassifier(EfficientVMambaClassifierConfig())
+    return EfficientVMambaClassifier(replace(EfficientVMambaClassifierConfig(), **changes))

@@ -25,6 +25,10 @@ class BatchNorm(nn.BatchNorm2d):
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
+class Pointwise(nn.Linear):
+    """A 1 x 1 convolution of the authors as a matrix product; starts as torch starts both."""
+
+
 class DropPath(nn.Module):
     """Drop a whole residual branch per sample, and scale what stays.
 
@@ -62,17 +66,26 @@ class MLP(nn.Module):
         return self.reduce(self.act(self.expand(x)))
 
 
+class MapPool(nn.Module):
+    """Mean over height and width, kept as a 1 x 1 map; a module, for the papers count it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, channel) -> (batch, 1, 1, channel)."""
+        return x.mean(dim=(1, 2), keepdim=True)
+
+
 class Classifier(nn.Module):
     """LayerNorm, mean over the map, linear: the head both backbones were pretrained with."""
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
+        self.pool = MapPool()
         self.head = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, channel) -> (batch, class)."""
-        return self.head(self.norm(x).mean(dim=(1, 2)))
+        return self.head(self.pool(self.norm(x))[:, 0, 0])
 
 
 def drop_path_rates(depths: tuple[int, ...], most: float) -> list[list[float]]:
@@ -84,10 +97,10 @@ def drop_path_rates(depths: tuple[int, ...], most: float) -> list[list[float]]:
 def initialise(module: nn.Module) -> None:
     """Set linear layers and LayerNorms as VMamba does; use as ``network.apply(initialise)``.
 
-    Linear weights are drawn from a normal of deviation 0.02 cut at +-2, biases are 0; convolutions
-    and batch normalisation keep torch's own start.
+    Linear weights are drawn from a normal of deviation 0.02 cut at +-2, biases are 0; convolutions,
+    pointwise ones too, and batch normalisation keep torch's own start.
     """
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear) and not isinstance(module, Pointwise):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -22,14 +22,19 @@ from torch import Tensor, nn
 Size = tuple[int, int]  # (height, width)
 
 
-class Network(nn.Module):
-    """RGB in [0, 1] in, tamper logits out; see the module's text for shapes.
-
-    Subclasses set ``config`` and ``builder`` and implement :meth:`two_class_logits`.
-    """
+class ConfiguredModule(nn.Module):
+    """What a weights file can hold: a module that a named builder makes from a config."""
 
     config: Any  # the frozen dataclass that weights.py stores and rebuilds from
-    builder: str = ""  # name in tamperscope.models.MODELS; "" when built by hand
+    builder: str = ""  # name in tamperscope.models.MODELS or PARTS; "" when built by hand
+
+
+class Network(ConfiguredModule):
+    """RGB in [0, 1] in, tamper logits out; see the module's text for shapes.
+
+    Subclasses set ``config`` and implement :meth:`two_class_logits`.
+    """
+
     stride: int = 4  # pixels per cell, each way
     multiple: int = 4  # height and width are padded to a multiple of this
 

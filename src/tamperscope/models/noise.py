@@ -18,12 +18,14 @@ Where this differs from ForMa's code: Noiseprint++ stays in evaluation mode whil
 """
 
 import itertools
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tamperscope.models.network import ConfiguredModule
 
 Extractor = Literal["noiseprint++", "bayar", "srm"]
 EXTRACTORS: tuple[Extractor, ...] = ("noiseprint++", "bayar", "srm")
@@ -37,13 +39,11 @@ class NoiseprintConfig:
     width: int = 64  # channels between them
 
 
-class Noiseprint(nn.Module):
+class Noiseprint(ConfiguredModule):
     """Noiseprint++: a plain stack of 3 x 3 convolutions, RGB in [0, 1] to one residual channel.
 
     Frozen: its parameters take no gradient and it never leaves evaluation mode.
     """
-
-    builder = ""
 
     def __init__(self, config: NoiseprintConfig) -> None:
         super().__init__()
@@ -70,9 +70,9 @@ class Noiseprint(nn.Module):
         return self.convs[-1](x)
 
 
-def noiseprintpp() -> Noiseprint:
+def noiseprintpp(**changes: Any) -> Noiseprint:
     """Build Noiseprint++: 557,249 parameters, frozen."""
-    return Noiseprint(NoiseprintConfig())
+    return Noiseprint(replace(NoiseprintConfig(), **changes))
 
 
 class BayarConv(nn.Module):

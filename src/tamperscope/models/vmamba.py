@@ -4,11 +4,13 @@ Liu et al., "VMamba: Visual State Space Model", 2024, https://arxiv.org/abs/2401
 channel-first and channel-last forms compute the same numbers; this one is channels-last.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor, nn
 
 from tamperscope.models.layers import MLP, Classifier, Conv, DropPath, drop_path_rates, initialise
+from tamperscope.models.network import ConfiguredModule
 from tamperscope.models.ss2d import SS2D
 
 
@@ -126,10 +128,8 @@ class VMamba(nn.Module):
         return maps
 
 
-class VMambaClassifier(nn.Module):
+class VMambaClassifier(ConfiguredModule):
     """VMamba with its ImageNet head; a place for the weights that ForMa starts from."""
-
-    builder = ""
 
     def __init__(self, config: VMambaClassifierConfig) -> None:
         super().__init__()
@@ -143,6 +143,6 @@ class VMambaClassifier(nn.Module):
         return self.classifier(self.backbone(image)[-1])
 
 
-def vmamba_t() -> VMambaClassifier:
+def vmamba_t(**changes: Any) -> VMambaClassifier:
     """Build VMamba-T, the checkpoint ``vssm1_tiny_0230s`` (s1l8): 30.2 M parameters."""
-    return VMambaClassifier(VMambaClassifierConfig())
+    return VMambaClassifier(replace(VMambaClassifierConfig(), **changes))
