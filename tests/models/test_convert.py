@@ -79,7 +79,7 @@ def test_foreign_srm_filters_are_refused(filters):
 def test_two_keys_for_one_tensor_are_refused():
     state = official("loma")
     state["decode.linear_pred.bias"] = state["decoder.linear_pred.bias"]
-    with pytest.raises(WeightsError, match="both become 'decoder.predict.bias'"):
+    with pytest.raises(WeightsError, match=r"both become 'decoder.predict.bias'"):
         from_official("loma", state)
 
 

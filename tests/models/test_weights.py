@@ -125,7 +125,7 @@ def test_weights_of_another_network_are_refused(saved):
     def claim(_tensors, metadata):
         metadata["builder"], metadata["config"] = "loma_test", "{}"
 
-    with pytest.raises(WeightsError, match="does not hold the weights of loma_test: .* missing"):
+    with pytest.raises(WeightsError, match=r"does not hold the weights of loma_test: .* missing"):
         load_weights(edited(saved, claim))
 
 

@@ -18,6 +18,7 @@ Where this differs from ForMa's code: Noiseprint++ stays in evaluation mode whil
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
@@ -158,7 +159,11 @@ class NoiseBranch(nn.Module):
         self, extractors: tuple[Extractor, ...], widths: tuple[int, ...], dropout: float
     ) -> None:
         super().__init__()
-        build = {"noiseprint++": noiseprintpp, "bayar": BayarConv, "srm": SRM}
+        build: dict[Extractor, Callable[[], nn.Module]] = {
+            "noiseprint++": noiseprintpp,
+            "bayar": BayarConv,
+            "srm": SRM,
+        }
         self.names = extractors
         self.extractors = nn.ModuleList(build[name]() for name in extractors)
         self.blocks = nn.ModuleList(EarlyConv(3, widths, 3) for _ in extractors)
