@@ -34,6 +34,8 @@ SEQUENCE_TENSORS = (
 class SequenceArguments(ctypes.Structure):
     """Mirrors ``struct Sequences`` in csrc/scan_sequence.h."""
 
+    tensors: dict[str, Tensor | None]
+
     _fields_ = [(name, ctypes.c_int64) for name in SEQUENCE_SIZES] + [
         (name, ctypes.c_void_p) for name in SEQUENCE_TENSORS
     ]
@@ -125,7 +127,7 @@ def sequence_arguments(
     tensors |= {"u": u, "A": A, "B": B}
     check_memory(tensors)
     channels = u.shape[1] // B.shape[1]
-    return SequenceArguments(
+    arguments = SequenceArguments(
         batch=u.shape[0],
         groups=B.shape[1],
         channels=channels,
@@ -135,6 +137,8 @@ def sequence_arguments(
         parts=parts_of_a_group(channels),
         **{name: address(tensor) for name, tensor in tensors.items()},
     )
+    arguments.tensors = tensors  # a copy made to be contiguous has to live as long as its address
+    return arguments
 
 
 @torch.library.custom_op("tamperscope::selective_scan", mutates_args=(), device_types="cpu")

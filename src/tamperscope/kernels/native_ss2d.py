@@ -35,6 +35,8 @@ MAP_TENSORS = (
 class MapArguments(ctypes.Structure):
     """Mirrors ``struct Maps`` in csrc/scan_map.h."""
 
+    tensors: dict[str, Tensor | None]
+
     _fields_ = [(name, ctypes.c_int64) for name in MAP_SIZES] + [
         (name, ctypes.c_void_p) for name in MAP_TENSORS
     ]
@@ -108,16 +110,21 @@ def blocks_of(channel: int) -> int:
 
 
 def map_arguments(
-    x: Tensor, projected: Tensor, dt_weight: Tensor, A: Tensor, route: str, **tensors: Tensor | None
+    x: Tensor,
+    projected: Tensor,
+    dt_weight: Tensor,
+    A: Tensor,
+    route: str,
+    tensors: dict[str, Tensor | None],
 ) -> MapArguments:
     """Fill the C structure; every tensor must be contiguous float32 on the CPU."""
     batch, height, width, channel = x.shape
     cell, row = route_tables(route, height, width)
-    tensors |= {"x": x, "proj": projected, "dt_weight": dt_weight, "A": A}
+    tensors = {**tensors, "x": x, "proj": projected, "dt_weight": dt_weight, "A": A}
     check_memory(tensors)
     tensors |= {"cell": cell, "row": row}
     parts = parts_of_a_map(batch, channel, route)
-    return MapArguments(
+    arguments = MapArguments(
         batch=batch,
         cells=height * width,
         channels=channel,
@@ -130,6 +137,8 @@ def map_arguments(
         **strides_of_projection(projected, route),
         **{name: address(tensor) for name, tensor in tensors.items()},
     )
+    arguments.tensors = tensors  # a copy made to be contiguous has to live as long as its address
+    return arguments
 
 
 def map_checkpoint_shape(x: Tensor, states: int, route: str) -> list[int]:
@@ -192,13 +201,9 @@ def map_op(
     _, checkpoints = map_op_fake(x, projected, dt_weight, dt_bias, A, Ds, route, keep)
     parts = parts_of_a_map(x.shape[0], x.shape[3], route)
     y = x.new_empty([parts if route == "cross" else 1, *x.shape])
-    arguments = map_arguments(
-        *(x, projected, dt_weight, A, route),
-        dt_bias=dt_bias,
-        skip=Ds,
-        y=y,
-        checkpoints=checkpoints if keep else None,
-    )
+    results = {"y": y, "checkpoints": checkpoints if keep else None}
+    given: dict[str, Tensor | None] = {"dt_bias": dt_bias, "skip": Ds, **results}
+    arguments = map_arguments(x, projected, dt_weight, A, route, given)
     run_tasks("ss2d_forward", x.shape[0] * blocks_of(x.shape[3]) * parts, arguments)
     return add_parts(y), checkpoints
 
@@ -248,16 +253,12 @@ def map_backward_op(
         "dA": x.new_empty([batch, *A.shape]),
         "dskip": x.new_empty([batch, *Ds.shape]),
     }
-    arguments = map_arguments(
-        *(x, projected, dt_weight, A, route),
-        dt_bias=dt_bias,
-        skip=Ds,
-        checkpoints=checkpoints,
-        dy=dy,
-        dx=dx,
-        dproj=dprojected,
+    given: dict[str, Tensor | None] = {
+        **{"dt_bias": dt_bias, "skip": Ds, "checkpoints": checkpoints},
+        **{"dy": dy, "dx": dx, "dproj": dprojected},
         **summed,
-    )
+    }
+    arguments = map_arguments(x, projected, dt_weight, A, route, given)
     run_tasks("ss2d_backward", batch * blocks * parts, arguments)
     ddt_weight, ddt_bias, dA, dskip = (tensor.sum(0) for tensor in summed.values())
     return add_parts(dx), dprojected.sum(0), ddt_weight, ddt_bias, dA, dskip
