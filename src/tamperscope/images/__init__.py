@@ -30,6 +30,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "iter_frames",
+    "one_line",
     "read_file",
     "read_pixels",
     "sniff",

@@ -14,6 +14,7 @@ from tamperscope.errors import UnreadableInputError
 from tamperscope.images.frames import Frame, check_size, frame_of, join, upright
 from tamperscope.images.raster import cmyk_frame
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it logs what is raised anyway
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another page
 ICC_PROFILE = 34675
 
@@ -24,7 +25,6 @@ def tiff_frames(data: bytes, name: str, max_pixels: int) -> Iterator[Frame]:
     A page of several channels that are neither RGB nor CMYK (a fluorescence stack stored in one
     page) gives one frame per channel.
     """
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs what is raised here anyway
     index = 0
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         for number, page in enumerate(_pages(file)):

@@ -14,8 +14,9 @@ from scipy import ndimage
 from tamperscope.screening.pdf_page import Stroke
 from tamperscope.screening.picture import Place
 
-CELL = 3.0  # points
-REACH = 3  # cells between strokes of one drawing
+CELL = 3.0  # points, on pages of up to CELLS of them to a side; more on larger ones
+CELLS = 600
+REACH = 4  # cells between strokes of one drawing
 SHORT_SIDE = 60.0  # points; a smaller drawing is an icon
 MIN_STROKES = 10
 MIN_DRAWN = 4  # of them, neither upright lines nor rectangles
@@ -121,9 +122,10 @@ def _around(boxes: Sequence[Place]) -> Place:
 
 def _group(boxes: Sequence[Place], page: Place) -> tuple[int, np.ndarray]:
     """Number the groups of near boxes: (how many, the group of each box)."""
-    columns, rows = (int((page[2 + i] - page[i]) / CELL) + 1 for i in (0, 1))
+    cell = max(CELL, max(page[2] - page[0], page[3] - page[1]) / CELLS)
+    columns, rows = (int((page[2 + i] - page[i]) / cell) + 1 for i in (0, 1))
     grid = np.zeros((rows, columns), bool)
-    cells = ((np.array(boxes) - np.array([page[0], page[1]] * 2)) / CELL).astype(int)
+    cells = ((np.array(boxes) - np.array([page[0], page[1]] * 2)) / cell).astype(int)
     for x0, y0, x1, y1 in cells:
         grid[y0 : y1 + 1, x0 : x1 + 1] = True
     near = ndimage.binary_dilation(grid, np.ones((2 * REACH + 1, 2 * REACH + 1)))

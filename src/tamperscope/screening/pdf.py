@@ -7,6 +7,7 @@ masks, and tells which pages are damaged.
 """
 
 import io
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,7 +38,7 @@ from tamperscope.screening.pdf_pictures import (
     render,
     set_aside,
 )
-from tamperscope.screening.pdf_repair import carved, damage_of, has_end, mended
+from tamperscope.screening.pdf_repair import TOO_MUCH, carved, damage_of, has_end, mended, reason
 from tamperscope.screening.picture import Picture, Place
 from tamperscope.screening.tiles import (
     Edge,
@@ -53,6 +54,15 @@ Progress = Callable[[str, int, int], None]
 """Called with a document's name, the number of a page that was read, and the number of pages."""
 
 MAX_DPI = 600
+MAX_STREAM = 1024**3  # bytes that pikepdf may unpack one stream to
+RENDER_PIXELS = 50_000_000  # of one rendered drawing; a larger one is rendered coarser
+logging.getLogger("pikepdf").addHandler(logging.NullHandler())  # what it warns of is recorded here
+pikepdf.settings.set_qpdf_limits(  # for the whole process; without them one stream may take it all
+    flate_max_memory=MAX_STREAM,
+    run_length_max_memory=MAX_STREAM,
+    png_max_memory=MAX_STREAM,
+    tiff_max_memory=MAX_STREAM,
+)
 SMALL = (
     "set aside as icon or logo: under 100 pixels long, under 24 wide, or drawn under half an inch "
     "long (an inch on the first page)"
@@ -103,14 +113,14 @@ def read_pdf(
         pdf = _open(source)
     except UnreadableInputError as error:
         if "encrypted" not in str(error):
-            data = source if isinstance(source, bytes) else read_file(source, limits.file_bytes)
-            yield from carved(data, name, limits)
+            yield from _carved(source, name, limits)
         raise
     with ExitStack() as stack:
         stack.callback(pdf.close)
         count = len(pdf)
         if count == 0:
-            yield Unread(name, "the PDF holds no pages")
+            yield from _carved(source, name, limits)
+            raise UnreadableInputError("the PDF holds no pages")
         if not has_end(source):
             yield Unread(name, "the file is cut off: pages or pictures at its end may be missing")
         twin, problem = _open_twin(source)
@@ -125,6 +135,11 @@ def read_pdf(
                 f"{name} pages {limits.pages + 1} to {count}",
                 f"the limit is {limits.pages} pages of one PDF",
             )
+
+
+def _carved(source: Path | bytes, name: str, limits: Limits) -> Iterator[Picture]:
+    data = source if isinstance(source, bytes) else read_file(source, limits.file_bytes)
+    return carved(data, name, limits)
 
 
 def _open(source: Path | bytes) -> pdfium.PdfDocument:
@@ -145,7 +160,7 @@ def _open_twin(source: Path | bytes) -> tuple[pikepdf.Pdf | None, str | None]:
     try:
         return pikepdf.open(io.BytesIO(source) if isinstance(source, bytes) else source), None
     except (pikepdf.PdfError, OSError, ValueError, RuntimeError) as error:
-        return None, f"the PDF is damaged: masks of its pictures are not known ({one_line(error)})"
+        return None, f"the PDF is damaged: masks of its pictures are not known ({reason(error)})"
 
 
 def _read_pages(
@@ -208,7 +223,7 @@ def _survey(reading: Reading, number: int) -> tuple[Page, list[str]]:
     damage = None if twin is None else damage_of(twin)
     if damage:
         problems.append(damage)
-        if "unpack to over" in damage:
+        if damage.startswith(TOO_MUCH):
             return Page(number, (), ()), problems
     with _opened(reading, number) as page:
         content = survey(page, reading.limits.objects)
@@ -294,16 +309,16 @@ def _embedded(
         try:
             item = items[placed.order]
             check_size(placed.width, placed.height, "the picture", reading.limits.pixels)
-            reason = set_aside(item, drawings)
-            if reason is None:
+            aside = set_aside(item, drawings)
+            if aside is None:
                 picture, missing = embedded_picture(
                     item, drawings, masked.get(placed.digest), reading.name, reading.limits.pixels
                 )
                 if is_plain(picture.pixels):
-                    reason = "one colour or a colour bar, with nothing in it to compare"
-            if reason is not None:
+                    aside = "one colour or a colour bar, with nothing in it to compare"
+            if aside is not None:
                 reading.no_figure.add(placed.digest)
-                yield Unread(what, f"set aside: {reason}")
+                yield Unread(what, f"set aside: {aside}")
                 continue
             yield picture
             if missing is not None:
@@ -318,15 +333,17 @@ def _drawn(reading: Reading, listed: Page, page: pdfium.PdfPage) -> Iterator[Pic
     """Render the drawings of a page, without the pictures in them that are read on their own."""
     read = [p.box for p in listed.pictures if p.digest not in reading.no_figure]
     for box in listed.drawings:
+        area = (box[2] - box[0]) * (box[3] - box[1]) / POINTS_PER_INCH**2  # square inches
+        dpi = min(RENDER_DPI, (RENDER_PIXELS / area) ** 0.5)
         try:
-            pixels = render(page, box, RENDER_DPI, read, reading.limits.pixels)
+            pixels = render(page, box, dpi, read, reading.limits.pixels)
         except UnreadableInputError as error:
             yield reading.unread(listed.number, str(error))
             continue
         blank = any(
             b[0] < box[2] and box[0] < b[2] and b[1] < box[3] and box[1] < b[3] for b in read
         )
-        note = f"a drawing, rendered at {RENDER_DPI} dpi"
+        note = f"a drawing, rendered at {dpi:.0f} dpi"
         if blank:
             note += "; pictures inside it are read on their own and left blank here"
         yield _page_picture(reading, listed, pixels, box, note)
