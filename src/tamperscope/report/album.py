@@ -13,7 +13,7 @@ from tamperscope.report import alignment
 from tamperscope.report.evidence import shrunk
 
 BUDGET = 10 << 20  # bytes of all pictures together, before base64 adds a third
-LOSSLESS_LIMIT = 40 << 10  # a picture whose PNG is this small goes in unchanged
+LOSSLESS_AREA = 160 * 160  # pixels; a picture this small goes in without loss
 JPEG_QUALITY = 88
 
 
@@ -31,17 +31,24 @@ class Album:
         """Address of the picture at ``path``, its longer side at most ``side`` pixels."""
         if self.budget <= 0:
             return None
-        pixels = shrunk(self._pixels(path), side)
-        if (pixels == pixels[..., :1]).all():
-            pixels = pixels[..., 0]
-        content, kind = encode_png(pixels), "png"
-        if len(content) > LOSSLESS_LIMIT:
-            content, kind = encode_jpeg(pixels, JPEG_QUALITY), "jpeg"
+        content, kind = self._encoded(path, side)
         if len(content) > self.budget:
             self.budget = 0
             return None
         self.budget -= len(content)
         return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+    def _encoded(self, path: str, side: int) -> tuple[bytes, str]:
+        pixels = self._pixels(path)
+        file = self.out / path
+        if file.suffix == ".jpg" and max(pixels.shape[:2]) <= side:
+            return file.read_bytes(), "jpeg"  # compressing it again would only lose
+        pixels = shrunk(pixels, side)
+        if (pixels == pixels[..., :1]).all():
+            pixels = pixels[..., 0]
+        if pixels.shape[0] * pixels.shape[1] <= LOSSLESS_AREA:
+            return encode_png(pixels), "png"
+        return encode_jpeg(pixels, JPEG_QUALITY), "jpeg"
 
     def tones(self, path: str, within: Box) -> tuple[float, float]:
         """Luma in [0, 1] below and above which 0.5 % of the pixels lie, in a part of a picture."""

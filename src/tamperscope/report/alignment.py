@@ -17,6 +17,7 @@ MARGIN = 0.18  # of the longer side of a region, shown around it so that the eye
 ALONE_MARGIN = 1.0  # the same for a place without partner, which is seen against its surroundings
 SMALLEST_MARGIN = 16  # pixels
 FULL_SCALE = 64  # grey levels that print as black in a difference picture
+TONE_SAMPLES = 20_000  # pixels that settle the tone curve
 TONE_DEGREE = 3  # of the polynomial tone curve: follows brightness, contrast, gamma and inversion
 
 
@@ -83,11 +84,12 @@ def difference(first: Pixels, laid: Pixels, inside: Mask, region: Mask) -> Pixel
     """
     a, b = luma(first), luma(laid)
     fitted = b
-    sample = region & inside
-    if sample.sum() > 10 * TONE_DEGREE and np.ptp(b[sample]) > 0.02:
-        curve = np.polynomial.Polynomial.fit(b[sample], a[sample], TONE_DEGREE)
-        low, high = b[sample].min(), b[sample].max()
-        fitted = curve(np.clip(b, low, high))  # a cubic is not to be trusted beyond its data
+    sample = np.flatnonzero(region & inside)
+    sample = sample[:: len(sample) // TONE_SAMPLES + 1]
+    x, y = b.ravel()[sample], a.ravel()[sample]
+    if len(x) > 10 * TONE_DEGREE and np.ptp(x) > 0.02:
+        curve = np.polynomial.Polynomial.fit(x, y, TONE_DEGREE)
+        fitted = curve(np.clip(b, x.min(), x.max()))  # a cubic strays beyond its data
     apart = np.clip(np.abs(a - fitted) * 255 / FULL_SCALE, 0, 1)
     shade = np.rint(255 * (1 - apart)).astype(np.uint8)
     height, width = shade.shape

@@ -148,11 +148,17 @@ def _place(place: Place) -> Element:
 def _original(figure: Figure, shop: Workshop) -> Element | None:
     """Link the figure as the run kept it, where it did."""
     folder = shop.album.out / FOLDER / "figures"
-    kept = sorted(folder.glob(f"{figure.id}.*"))
-    if not kept:
+    links = [
+        element(
+            "a",
+            "Pixels as screened" if file.name.endswith(".pixels.png") else "File as stored",
+            href=f"{FOLDER}/figures/{file.name}",
+        )
+        for file in sorted(folder.glob(f"{figure.id}.*"))
+    ]
+    if not links:
         return None
-    href = f"{FOLDER}/figures/{kept[-1].name}"
-    return element("p", element("a", "Open the whole figure", href=href))
+    return element("p", "Whole figure: ", [[link, " "] for link in links])
 
 
 def files(finding: Finding) -> Element:

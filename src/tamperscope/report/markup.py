@@ -4,7 +4,7 @@ Names of files come from strangers: they may hold quotes, tags, line breaks, cha
 the reading direction, or bytes that are no text at all. Whatever is given as text stays text.
 """
 
-import unicodedata
+import re
 from collections.abc import Iterable
 from typing import TypeAlias
 from xml.etree import ElementTree
@@ -12,28 +12,20 @@ from xml.etree import ElementTree
 Element: TypeAlias = ElementTree.Element
 Child: TypeAlias = "Element | str | int | float | Iterable[Child] | None"
 
-# Change the reading order of what follows them, and can disguise the end of a file name.
-DIRECTION_MARKS = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Controls, lone surrogates, line and paragraph separators; marks that change the reading order of
+# what follows them and can disguise the end of a file name; noncharacters, which no page may hold.
+NOT_SHOWN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    "\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+    + "]"
 )
-UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))  # controls, lone surrogates, line separators
 
 
 def visible(text: str) -> str:
     r"""Write out what has no printable form: a line break becomes ``\n``, a byte ``\udcff``."""
-    return "".join(_escape(c) if _needs_escape(c) else c for c in text)
-
-
-def _needs_escape(character: str) -> bool:
-    return (
-        unicodedata.category(character) in UNPRINTABLE
-        or character in DIRECTION_MARKS
-        or ord(character) & 0xFFFE == 0xFFFE  # noncharacters, which no document may hold
-    )
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return NOT_SHOWN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def element(tag: str, /, *children: Child, **attributes: object) -> Element:
