@@ -1,0 +1,147 @@
+"""How much two aligned pictures have in common, and where.
+
+*Evidence* is the information that one picture holds about the other, in nats, summed over octave
+bands: ``sum over bands of -n/2 log(1 - r^2)`` with r the correlation in the band and n the number
+of independent samples in it. n is not the number of pixels:
+
+* two unrelated pictures whose power sits at the same few frequencies (stripes, lattices, lanes,
+  anything smooth) correlate by chance with variance ``sum |A|^2 |B|^2 / (sum |A|^2 sum |B|^2)`` over
+  frequencies (M. S. Bartlett, "On the theoretical specification and sampling properties of
+  autocorrelated time series", 1946, for two dimensions); its inverse is the first bound of n;
+* where a few places hold all the contrast (one band on empty ground), only these places count:
+  the participation ratio of the local power is the second factor.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from tamperscope.matching.match import Gray, Mask
+
+MOST_BANDS = 6
+SMALLEST_LEVEL = 10  # samples: shorter side of the coarsest level that is measured
+EVEN_WINDOW = (9, 9)  # samples of a level over which contrast is evened out
+LARGEST_R = 0.98  # a correlation is not believed beyond this
+NOISE = 1.0 / 255  # quantisation and light compression: fainter local contrast counts less
+LIKE_WINDOW = (9, 9)  # samples; applied twice, for a tapered window of the local correlation
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What two aligned pictures share inside a mask."""
+
+    evidence: float  # nats
+    correlation: float  # Pearson of grey values
+    bands: tuple[tuple[float, float], ...]  # (correlation, independent samples), finest first
+
+
+def noise_level(gray: Gray) -> float:
+    """Estimate the standard deviation of the noise, in brightness.
+
+    J. Immerkaer, "Fast noise variance estimation", CVIU 64(2), 1996, with the median in place of
+    the mean, so that structure counts less.
+    """
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    response = cv2.filter2D(gray, cv2.CV_32F, kernel)[1:-1, 1:-1]
+    if response.size == 0:
+        return 0.0
+    return float(np.median(np.abs(response)) / 0.6745 / 6.0)
+
+
+def local_likeness(source: Gray, target: Gray, valid: Mask) -> tuple[Gray, Mask]:
+    """Correlate two aligned pictures locally: (correlation, where both hold something)."""
+    weight = valid.astype(np.float32)
+    a, b = (cv2.GaussianBlur(g, (5, 5), 1.0) for g in (source, target))
+
+    def smooth(values: NDArray) -> NDArray:
+        return cv2.blur(cv2.blur(values * weight, LIKE_WINDOW), LIKE_WINDOW)
+
+    total = np.maximum(smooth(np.ones_like(a)), 1e-3)
+    mean_a, mean_b = smooth(a) / total, smooth(b) / total
+    var_a = np.maximum(smooth(a * a) / total - mean_a**2, 0)
+    var_b = np.maximum(smooth(b * b) / total - mean_b**2, 0)
+    cov = smooth(a * b) / total - mean_a * mean_b
+    floor_a = NOISE + 0.6 * noise_level(source)
+    floor_b = NOISE + 0.6 * noise_level(target)
+    textured = (var_a > floor_a**2) | (var_b > floor_b**2)
+    likeness = cov / np.sqrt((var_a + 0.25 * floor_a**2) * (var_b + 0.25 * floor_b**2))
+    return likeness, np.asarray(textured & valid)
+
+
+def measure(source: Gray, target: Gray, mask: Mask) -> Agreement:
+    """Measure what two aligned pictures share inside ``mask``; ``target`` not inverted."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    inside = mask[cut]
+    weight = inside.astype(np.float32)
+    a, b = (_filled(picture[cut], weight) for picture in (source, target))
+    correlation = pearson(source[mask], target[mask])
+    bands = []
+    while min(a.shape) >= SMALLEST_LEVEL and len(bands) < MOST_BANDS:
+        coarse_a, coarse_b = cv2.pyrDown(a), cv2.pyrDown(b)
+        size = (a.shape[1], a.shape[0])
+        fine_a = a - cv2.pyrUp(coarse_a, dstsize=size)
+        fine_b = b - cv2.pyrUp(coarse_b, dstsize=size)
+        bands.append(_band(fine_a, fine_b, weight))
+        a, b, weight = coarse_a, coarse_b, (cv2.pyrDown(weight) > 0.5).astype(np.float32)
+    evidence = sum(-0.5 * n * np.log(1 - min(r, LARGEST_R) ** 2) for r, n in bands if r > 0)
+    return Agreement(float(evidence), correlation, tuple(bands))
+
+
+def pearson(a: NDArray, b: NDArray) -> float:
+    """Pearson correlation; 0 where one side is constant."""
+    a, b = a.astype(np.float64) - a.mean(), b.astype(np.float64) - b.mean()
+    power = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / power if power > 1e-12 else 0.0
+
+
+def _filled(picture: Gray, weight: Gray) -> Gray:
+    """Continue a picture smoothly outside of its mask, so that the rim makes no contrast."""
+    inside = weight > 0
+    if inside.all():
+        return picture
+    mean = float(picture[inside].mean())
+    total, value = weight, (picture - mean) * weight
+    filled = np.where(inside, picture - mean, 0).astype(np.float32)
+    todo = ~inside
+    for width in (5, 11, 25, 61):
+        near = cv2.blur(total, (width, width), borderType=cv2.BORDER_CONSTANT)
+        around = cv2.blur(value, (width, width), borderType=cv2.BORDER_CONSTANT)
+        reached = todo & (near > 0.02)
+        filled[reached] = around[reached] / near[reached]
+        todo &= ~reached
+    return filled + np.float32(mean)
+
+
+def _band(a: Gray, b: Gray, weight: Gray) -> tuple[float, float]:
+    """Correlation and number of independent samples of one band."""
+    total = np.maximum(cv2.blur(weight, EVEN_WINDOW), 1e-3)
+    a, power_a = _evened(a, weight, total)
+    b, power_b = _evened(b, weight, total)
+    power = float(np.vdot(a, a)) * float(np.vdot(b, b))
+    inside = weight > 0
+    if power < 1e-12 or not inside.any():
+        return 0.0, 0.0
+    r = float(np.vdot(a, b)) / np.sqrt(power)
+    spectrum_a, spectrum_b = (np.abs(fft.rfft2(x)) ** 2 for x in (a, b))
+    twice = np.full(spectrum_a.shape[1], 2.0, np.float32)
+    twice[0] = 1.0
+    if a.shape[1] % 2 == 0:
+        twice[-1] = 1.0
+    together = float(np.sum(spectrum_a * spectrum_b * twice, dtype=np.float64))
+    apart = float(np.sum(spectrum_a * twice, dtype=np.float64))
+    apart *= float(np.sum(spectrum_b * twice, dtype=np.float64))
+    modes = apart / max(together, 1e-30)
+    local = np.sqrt(power_a * power_b)[inside]
+    taking_part = float(local.sum()) ** 2 / max(len(local) * float(np.sum(local**2)), 1e-30)
+    return r, max(modes * float(inside.mean()), 1.0) * taking_part
+
+
+def _evened(band: Gray, weight: Gray, total: Gray) -> tuple[Gray, Gray]:
+    """Divide a band by its local strength; returns it and the power that is left, locally."""
+    power = np.maximum(cv2.blur(band * band * weight, EVEN_WINDOW), 0) / total
+    even = band / np.sqrt(power + NOISE**2) * weight
+    return even, power / (power + NOISE**2)

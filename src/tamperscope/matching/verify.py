@@ -1,0 +1,271 @@
+"""Turns a proposal into a match: exact transform, masks, correlations, evidence, chance.
+
+What a detector proposes is aligned on the pixels, the region where the two contents agree is grown
+from the places that support the proposal, and what the two share there is measured and held
+against what unrelated panels share when they go the very same way.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from tamperscope.matching import agreement, alignment, geometry
+from tamperscope.matching.alignment import Frame
+from tamperscope.matching.chance import ALPHA, chance_of
+from tamperscope.matching.match import Gray, Mask, Match, PreparedPanel, Proposal, Transform
+
+LIKE = 0.5  # local correlation from which a place agrees
+VOTERS = (9, 9)  # samples; applied twice: neighbours that vote on whether a place agrees
+LEAST_AREA = 250  # samples of the frame
+LEAST_SHIFT = 16.0  # pixels between a place and its copy within one panel
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A proposal after alignment, before it is held against chance; masks of both panels."""
+
+    transform: Transform
+    source_mask: Mask
+    target_mask: Mask
+    correlation: float
+    correlation_tone: float
+    evidence: float  # nats, see agreement
+    samples: float  # independent samples
+    negative: bool
+    bands: tuple[tuple[float, float], ...]
+
+
+def verify(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Match | None:
+    """Verify a proposal; ``b`` is None inside one panel. None where it does not hold."""
+    measured = measure(a, b, proposal)
+    if measured is None:
+        return None
+    chance, null = chance_of(measured.evidence, a.kind, within=b is None)
+    if chance > ALPHA:
+        return None
+    return Match(
+        detector=proposal.detector,
+        transform=measured.transform,
+        source_mask=measured.source_mask,
+        target_mask=measured.target_mask,
+        inliers=_inliers(measured.transform, proposal),
+        correlation=measured.correlation,
+        correlation_tone=measured.correlation_tone,
+        chance=chance,
+        chance_null=null,
+        score=1.0 - chance,
+        inverted=measured.negative,
+    )
+
+
+def _inliers(transform: Transform, proposal: Proposal) -> int:
+    distance = np.linalg.norm(geometry.apply(transform, proposal.source) - proposal.target, axis=1)
+    return int(np.count_nonzero(distance < 6.0))
+
+
+def measure(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Measured | None:
+    """Align a proposal and measure what the two sides share; None where nothing is left."""
+    other = a if b is None else b
+    if geometry.scale_of(proposal.transform) < 1:
+        inverse = np.linalg.inv(proposal.transform)
+        back = Proposal(proposal.detector, inverse, proposal.target, proposal.source)
+        found = _measure(other, a, back, within=b is None)
+        if found is None:
+            return None
+        return Measured(
+            np.linalg.inv(found.transform), found.target_mask, found.source_mask,
+            found.correlation, found.correlation_tone, found.evidence, found.samples,
+            found.negative, found.bands,
+        )  # fmt: skip
+    return _measure(a, other, proposal, within=b is None)
+
+
+def _measure(
+    a: PreparedPanel, b: PreparedPanel, proposal: Proposal, *, within: bool
+) -> Measured | None:
+    negative = _is_negative(a, b, proposal)
+    if negative is None:
+        return None
+    transform = alignment.refine(a, b, proposal.transform, proposal.source, negative=negative)
+    if transform is None:
+        return None
+    frame = alignment.meet(a, b, transform)
+    if frame is None:
+        return None
+    target = 1 - frame.target if negative else frame.target
+    valid = frame.valid
+    if within:
+        valid = valid & _apart(frame, transform)
+    mask = _grow(frame.source, target, valid, frame, proposal)
+    if mask is None:
+        return None
+    if within:
+        mask = _one_side(mask, frame, transform, b.gray.shape)
+        if mask is None:
+            return None
+    shared = agreement.measure(frame.source, target, mask)
+    source_mask, target_mask = _carry(mask, frame, transform, a, b)
+    return Measured(
+        transform, source_mask, target_mask,
+        -shared.correlation if negative else shared.correlation,
+        tone_free_correlation(frame.source[mask], target[mask]),
+        shared.evidence, sum(n for _, n in shared.bands), negative, shared.bands,
+    )  # fmt: skip
+
+
+def _is_negative(a: PreparedPanel, b: PreparedPanel, proposal: Proposal) -> bool | None:
+    """Whether the supporting places show each other's negative; None where nothing can be seen."""
+    frame = alignment.meet(a, b, proposal.transform)
+    if frame is None:
+        return None
+    likeness, textured = agreement.local_likeness(frame.source, frame.target, frame.valid)
+    points = geometry.apply(np.linalg.inv(frame.grid), proposal.source)
+    near = _disc(points, frame.source.shape, 6) & textured
+    if not near.any():
+        return None
+    return bool(likeness[near].mean() < 0)
+
+
+def _disc(points: geometry.Points, shape: tuple[int, ...], radius: int) -> Mask:
+    """Mark places within ``radius`` samples of points."""
+    mask = np.zeros(shape, np.uint8)
+    x, y = np.rint(points).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0])
+    mask[y[inside], x[inside]] = 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(mask, kernel).astype(np.bool_)
+
+
+def _apart(frame: Frame, transform: Transform) -> Mask:
+    """Where a place and its copy are apart: within one panel everything agrees with itself."""
+    height, width = frame.source.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+    points = geometry.apply(frame.grid, np.column_stack([x.ravel(), y.ravel()]))
+    shift = np.linalg.norm(geometry.apply(transform, points) - points, axis=1)
+    return (shift >= LEAST_SHIFT).reshape(height, width)
+
+
+def _grow(source: Gray, target: Gray, valid: Mask, frame: Frame, proposal: Proposal) -> Mask | None:
+    """Grow the region that agrees from the supporting places; None where it is too small.
+
+    A place votes for or against by its local correlation, or not at all where nothing is to be
+    seen; votes are pooled over the neighbourhood. Holes are filled.
+    """
+    likeness, textured = agreement.local_likeness(source, target, valid)
+    ayes = (textured & (likeness >= LIKE)).astype(np.float32)
+    votes = textured.astype(np.float32)
+    pooled_ayes = cv2.blur(cv2.blur(ayes, VOTERS), VOTERS)
+    pooled = cv2.blur(cv2.blur(votes, VOTERS), VOTERS)
+    agrees = valid & (pooled_ayes > 0.5 * pooled) & (pooled_ayes > 0.1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    agrees = cv2.morphologyEx(agrees.astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(np.bool_)
+    labels, count = ndimage.label(agrees)
+    if count == 0:
+        return None
+    near = _disc(geometry.apply(np.linalg.inv(frame.grid), proposal.source), source.shape, 6)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    supported = np.bincount(labels[near], minlength=count + 1)
+    supported[0] = 0
+    if supported.max() == 0:
+        return None
+    # far parts that agree under the same transform belong to it, if they are not specks
+    keep = (supported > 0) | (sizes > max(0.1 * sizes[int(np.argmax(supported))], 400))
+    keep[0] = False
+    mask = keep[labels]
+    mask = _closed(mask, valid & ~(textured & (likeness < 0.2)))
+    if mask.sum() < LEAST_AREA:
+        return None
+    return mask
+
+
+def _closed(mask: Mask, allowed: Mask) -> Mask:
+    """Bridge gaps where nothing speaks against it, and fill holes."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
+    padded = np.pad(mask.astype(np.uint8), 14)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[14:-14, 14:-14].astype(np.bool_)
+    return np.asarray(ndimage.binary_fill_holes(mask | (closed & allowed)))
+
+
+def _one_side(
+    mask: Mask, frame: Frame, transform: Transform, shape: tuple[int, ...]
+) -> Mask | None:
+    """Within one panel a transform may match both A to B and B to A: keep the larger connected
+    part whose copy does not overlap it."""
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return None
+    order = np.argsort(-np.bincount(labels.ravel())[1:]) + 1
+    kept = np.zeros_like(mask)
+    taken = np.zeros(shape, np.bool_)
+    for label in order:
+        part = labels == label
+        here = _to_panel(part, frame.grid, shape)
+        there = _to_panel(part, transform @ frame.grid, shape)
+        overlap = here & there
+        if overlap.sum() > 0.1 * here.sum():
+            part = part & ~_from_panel(overlap, frame.grid, mask.shape)
+            here = _to_panel(part, frame.grid, shape)
+            there = _to_panel(part, transform @ frame.grid, shape)
+        if not here.any() or (taken & (here | there)).sum() > 0.3 * here.sum():
+            continue
+        kept |= part
+        taken |= here | there
+    return kept if kept.sum() >= LEAST_AREA else None
+
+
+def _to_panel(mask: Mask, grid: Transform, shape: tuple[int, ...]) -> Mask:
+    drawn = cv2.warpAffine(
+        mask.astype(np.float32), grid[:2], (shape[1], shape[0]), flags=cv2.INTER_LINEAR
+    )
+    return np.asarray(drawn > 0.5)
+
+
+def _from_panel(mask: Mask, grid: Transform, shape: tuple[int, ...]) -> Mask:
+    drawn = cv2.warpAffine(
+        mask.astype(np.uint8), grid[:2], (shape[1], shape[0]),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+    )  # fmt: skip
+    return drawn.astype(np.bool_)
+
+
+def _carry(
+    mask: Mask, frame: Frame, transform: Transform, a: PreparedPanel, b: PreparedPanel
+) -> tuple[Mask, Mask]:
+    """Draw the mask of the frame into both panels."""
+    return (
+        _to_panel(mask, frame.grid, a.gray.shape),
+        _to_panel(mask, transform @ frame.grid, b.gray.shape),
+    )
+
+
+def tone_free_correlation(a: Gray, b: Gray, levels: int = 64) -> float:
+    """Correlation after the best rising tone curve of ``a`` for ``b`` is removed.
+
+    The curve is the isotonic regression of b on the quantised a (pool adjacent violators), the
+    least-squares best among all rising curves.
+    """
+    low, high = float(a.min()), float(a.max())
+    if high - low < 1e-6:
+        return 0.0
+    bins = np.minimum(((a - low) / (high - low) * levels).astype(int), levels - 1)
+    count = np.bincount(bins, minlength=levels).astype(np.float64)
+    total = np.bincount(bins, weights=b.astype(np.float64), minlength=levels)
+    used = np.flatnonzero(count)
+    curve = np.empty(levels)
+    curve[used] = _rising(total[used] / count[used], count[used])
+    return agreement.pearson(curve[bins], b)
+
+
+def _rising(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Least-squares rising sequence (pool adjacent violators)."""
+    blocks: list[list[float]] = []
+    for value, weight in zip(values, weights, strict=True):
+        blocks.append([value, weight, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            upper, lower = blocks.pop(), blocks.pop()
+            mass = upper[1] + lower[1]
+            mean = (upper[0] * upper[1] + lower[0] * lower[1]) / mass
+            blocks.append([mean, mass, upper[2] + lower[2]])
+    return np.repeat([block[0] for block in blocks], [int(block[2]) for block in blocks])
