@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.records import Box
+from tamperscope.screening.channels import channel_max, channel_min
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Mask = NDArray[np.bool_]  # (height, width)
@@ -75,7 +76,7 @@ def annotation_mask(pixels: Pixels) -> Mask:
 
 def _pure_colours(pixels: Pixels) -> Iterator[NDArray[np.uint8]]:
     """Masks of white, black and the six saturated corners of the colour cube."""
-    low, high = pixels.min(-1), pixels.max(-1)
+    low, high = channel_min(pixels), channel_max(pixels)
     yield (low >= 236).astype(np.uint8)
     yield (high <= 24).astype(np.uint8)
     chroma = high.astype(np.int16) - low

@@ -17,16 +17,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tamperscope.screening.channels import channel_max
+
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
-UNIFORM = 6.0  # grey levels: standard deviation of a gutter column, above JPEG's ringing
+UNIFORM = 8.0  # grey levels: standard deviation of a gutter column, above JPEG's ringing
 EDGE_SHARE = 0.3  # of rows that must change colour at both edges of a gutter
 ABRUPT = 0.6  # share of what differs a dozen pixels further on must differ at the edge already
 STEP = 8.0  # grey levels: the least step that counts in one row
 OUTSTANDING = 2.2  # times the row's own mean step over thirteen pixels
-LINE_SHARE = 0.55  # of rows that must step at both edges of a thin line
-ABUTTING_SHARE = 0.7  # of rows that must step where two panels touch
-THIN = 5  # pixels: separators up to this width are lines
+LINE_SHARE = 0.65  # of rows that must step at both edges of a thin line
+ABUTTING_SHARE = 0.8  # of rows that must step where two panels touch
+MOST = 12  # gutters side by side; more are the gaps of a plate of colonies or wells
+THIN = 9  # pixels: separators up to this width are lines
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,27 @@ class Steps:
     either: NDArray[np.float64]  # the same, or between c + 1 and c + 2
 
 
-def find_separators(region: Pixels, least: int, touching: bool = True) -> list[Separator]:
+def find_separators(
+    region: Pixels, least: int, lines: bool = True, touching: bool = True
+) -> list[Separator]:
     """Return the vertical separators of a region, from left to right.
 
     Args:
         region: uint8 (height, width, 3).
         least: Columns a panel must have; separators that leave less are dropped.
+        lines: Whether to look for lines, too; drawings are full of them.
         touching: Whether to look for panels that touch, too.
     """
     if region.shape[1] < 2 * least or region.shape[0] < 8:
         return []
     found = _gutters(region)
+    if len(found) > MOST:
+        found = []
+    if not lines and not touching:
+        return _apart(found, least, region.shape[1])
     steps = _step_share(region)
-    found += _lines(region, steps)
+    if lines:
+        found += _lines(region, steps)
     if touching:
         found += _touching(steps, region.shape[0])
     return _apart(found, least, region.shape[1])
@@ -104,7 +115,7 @@ def _gutters(region: Pixels) -> list[Separator]:
             if a == 0 or b == region.shape[1]:
                 continue
             colour = mean[a:b].mean(0)
-            tolerance = max(5.0, 3 * float(spread[a:b].mean()))
+            tolerance = max(2.0, 4 * float(spread[a:b].mean()))
             left = _edge(region[:, max(a - 13, 0) : a][:, ::-1], colour, tolerance)
             right = _edge(region[:, b : b + 13], colour, tolerance)
             if min(left, right) >= EDGE_SHARE:
@@ -114,7 +125,7 @@ def _gutters(region: Pixels) -> list[Separator]:
 
 def _edge(outside: Pixels, colour: NDArray[np.float32], tolerance: float) -> float:
     """Share of rows that leave the gutter's colour at once; 0 where they do so gradually."""
-    differs = (np.abs(outside.astype(np.float32) - colour).max(-1) > tolerance).mean(0)
+    differs = (channel_max(np.abs(outside.astype(np.float32) - colour)) > tolerance).mean(0)
     if differs.size < 4:
         return 0.0
     near = float(differs[:3].max())
@@ -123,7 +134,7 @@ def _edge(outside: Pixels, colour: NDArray[np.float32], tolerance: float) -> flo
 
 def _step_share(region: Pixels) -> Steps:
     """Share of rows that step out of their own texture between columns c and c + 1."""
-    step = cv2.absdiff(region[:, 1:], region[:, :-1]).max(-1).astype(np.float32)
+    step = channel_max(cv2.absdiff(region[:, 1:], region[:, :-1])).astype(np.float32)
     usual = cv2.blur(step, (13, 1), borderType=cv2.BORDER_REFLECT)
     outstanding = step > np.maximum(STEP, OUTSTANDING * usual)
     either = outstanding.copy()

@@ -2,8 +2,8 @@
 
 Hand-made features (:mod:`tamperscope.screening.appearance`) go through a small fitted network:
 standardised and clipped, then affine maps with rectified units between them, then softmax. The
-table ``modality.npz`` is fitted by ``tools/fit_modality.py`` on pictures whose licences permit it and
-on drawn charts and blots; ``benchmarks/results/modality.json`` holds how well it does.
+table ``modality.npz`` is fitted by ``tools/fit_modality.py`` on pictures whose licences permit it
+and on drawn charts and blots; ``benchmarks/results/modality.json`` holds how well it does.
 """
 
 from dataclasses import dataclass

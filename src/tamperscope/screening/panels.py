@@ -43,6 +43,8 @@ class Sizes:
     """Lengths in working pixels that depend on the size of the figure."""
 
     least: int  # shorter side of a panel
+    longest: int  # longer side that a panel has at least
+    piece: int  # length that a cut must leave on either side
     gap: int  # between the parts of one drawing
     drawing: int  # longest stroke from which ink is a drawing and not text
 
@@ -50,7 +52,13 @@ class Sizes:
     def of(cls, pixels: Pixels) -> "Sizes":
         """Sizes for a figure of this many pixels."""
         longer = max(pixels.shape[:2])
-        return cls(max(14, longer // 60), max(9, longer // 45), max(40, longer // 16))
+        return cls(
+            least=max(10, longer // 90),
+            longest=max(40, longer // 20),
+            piece=max(16, longer // 28),
+            gap=max(7, longer // 90),
+            drawing=max(40, longer // 16),
+        )
 
 
 def find_panels(
@@ -103,8 +111,12 @@ class Splitter:
     def split(self) -> list[Leaf]:
         """Return the panels; the whole picture where nothing divides it."""
         found = self._region(self.whole, 0)
-        found = [leaf for leaf in found if not is_flat(self.pixels[leaf.box.slices])]
+        found = [leaf for leaf in found if self._is_picture(leaf.box)]
         return _without_overlaps(found) or [self._leaf(self.whole)]
+
+    def _is_picture(self, box: Box) -> bool:
+        large = max(box.width, box.height) >= self.sizes.longest
+        return large and not is_flat(self.pixels[box.slices])
 
     def _leaf(self, box: Box) -> Leaf:
         kind, probability = classify(self.pixels[box.slices])
@@ -128,7 +140,9 @@ class Splitter:
         solids = solid_boxes(region, ink, self.sizes.least)
         covered = sum(solid.area for solid in solids)
         inside = depth > 0 or max(page.colour) < 200  # not the white page of a figure
-        if not solids or (inside and covered < 0.35 * box.area):
+        if inside and solids and (covered < 0.35 * box.area or _misses(ink, solids)):
+            return []  # dark pictures on a dark page: cuts tell them apart better
+        if not solids:
             return self._drawings(leaf, ink, depth) if not inside else []
         rest = ink.copy()
         for solid in solids:
@@ -144,20 +158,23 @@ class Splitter:
         return found + self._loose(rest, text, found, box)
 
     def _with_labels(self, part: Leaf, text: list[Box], rest: NDArray[np.uint8], at: Box) -> Leaf:
-        """A framed plot with the numbers and titles at its left and below."""
+        """A framed plot with the numbers and titles at its left, below and above."""
         frame, reach = part.box, 0.22 * min(part.box.width, part.box.height)
-        x0, y1 = frame.x0, frame.y1
+        x0, y0, y1 = frame.x0, frame.y0, frame.y1
         for words in text:
             here = words.shifted(at.x0, at.y0)
             if largest_mark(np.ascontiguousarray(rest[words.slices])) >= self.sizes.drawing:
                 continue
             beside = here.y0 < frame.y1 and here.y1 > frame.y0 and here.x1 <= frame.x0 + 3
             below = here.x0 < frame.x1 and here.x1 > frame.x0 and here.y0 >= frame.y1 - 3
+            above = here.x0 >= frame.x0 and here.x1 <= frame.x1 and here.y1 <= frame.y0 + 3
             if beside and frame.x0 - here.x0 < reach:
                 x0 = min(x0, here.x0)
             if below and here.y1 - frame.y1 < reach:
                 y1 = max(y1, here.y1)
-        return replace(part, box=Box(x0, frame.y0, frame.x1, y1))
+            if above and frame.y0 - here.y0 < reach:
+                y0 = min(y0, here.y0)
+        return replace(part, box=Box(x0, y0, frame.x1, y1))
 
     def _loose(
         self, rest: NDArray[np.uint8], boxes: list[Box], taken: list[Leaf], at: Box
@@ -166,13 +183,16 @@ class Splitter:
         found = []
         for cluster in boxes:
             here = cluster.shifted(at.x0, at.y0)
-            if min(here.width, here.height) < 2 * self.sizes.least:
+            shorter = min(here.width, here.height)
+            if shorter < 2 * self.sizes.least:
                 continue
             if any(here.intersection(leaf.box) > 0.3 * here.area for leaf in taken):
                 continue
             leaf = self._leaf(here)
             mark = largest_mark(np.ascontiguousarray(rest[cluster.slices]))
-            if mark >= self.sizes.drawing or (leaf.kind not in DRAWN and leaf.probability > SURE):
+            soft = leaf.kind not in DRAWN and leaf.probability > SURE
+            drawing = mark >= self.sizes.drawing and shorter >= self.sizes.longest
+            if drawing or (soft and here.width >= 2 * self.sizes.longest):
                 found.append(leaf)
         return found
 
@@ -185,15 +205,18 @@ class Splitter:
 
     def _cut(self, leaf: Leaf, depth: int) -> list[Leaf]:
         """Cut at separators along one axis, then go on with the pieces."""
-        if leaf.kind in DRAWN and leaf.probability > SURE and depth > 0:
-            return [leaf]
+        drawn = leaf.kind in DRAWN and leaf.probability > SURE
+        if drawn and leaf.kind == "facs":
+            return [self._trimmed(leaf)]
         region = self.pixels[leaf.box.slices]
-        least = max(self.sizes.least, min(leaf.box.width, leaf.box.height) // 40)
-        touching = leaf.kind != "blot"  # a lane set in from elsewhere is a seam, not a panel
-        columns = find_separators(region, least, touching)
-        rows = find_separators(transposed(region), least, touching)
+        # A lane of a blot is no panel, and one set in from elsewhere is a seam.
+        blot = leaf.kind == "blot"
+        touching = not blot and not drawn
+        lane = int(0.4 * leaf.box.height) if blot else 0
+        columns = find_separators(region, max(self.sizes.piece, lane), not drawn, touching)
+        rows = find_separators(transposed(region), self.sizes.piece, not drawn, touching)
         if not columns and not rows:
-            return [leaf]
+            return [self._trimmed(leaf)]
         strongest = [max((s.strength for s in side), default=0.0) for side in (columns, rows)]
         if strongest[0] >= strongest[1]:
             spans = _spans([(s.start, s.stop) for s in columns], leaf.box.width)
@@ -206,6 +229,24 @@ class Splitter:
             here = piece.shifted(leaf.box.x0, leaf.box.y0)
             found += self._region(here, depth + 1)
         return found
+
+    def _trimmed(self, leaf: Leaf) -> Leaf:
+        """A drawing without the page around it."""
+        page = page_of(self.pixels[leaf.box.slices]) if leaf.kind in DRAWN else None
+        if page is None:
+            return leaf
+        ink = ink_of(self.pixels[leaf.box.slices], page)
+        if not ink.any():
+            return leaf
+        x, y, width, height = cv2.boundingRect(ink)
+        box = Box(x, y, x + width, y + height).shifted(leaf.box.x0, leaf.box.y0)
+        return replace(leaf, box=box)
+
+
+def _misses(ink: NDArray[np.uint8], solids: list[Box]) -> bool:
+    """Whether a tenth of the ink lies outside of the solids."""
+    inside = sum(int(np.count_nonzero(ink[solid.slices])) for solid in solids)
+    return inside < 0.9 * int(np.count_nonzero(ink))
 
 
 def _spans(separators: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:

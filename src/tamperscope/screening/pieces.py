@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.records import Box
+from tamperscope.screening.channels import channel_max
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Mask = NDArray[np.uint8]  # (height, width), 0 or 1, as OpenCV takes them
 
 EXTENT = 0.87  # share of its bounding box that a solid rectangle fills
-FLAT = 0.92  # share of one colour above which a rectangle is a bar or swatch, not a picture
+FLAT = 0.995  # share of one colour above which a rectangle is a bar or swatch, not a picture
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def page_of(region: Pixels, least: float = 0.5) -> Page | None:
          region[:, :2].reshape(-1, 3), region[:, -2:].reshape(-1, 3)]
     )  # fmt: skip
     colour = commonest(ring)
-    distance = np.abs(ring.astype(np.int16) - colour).max(-1)
+    distance = channel_max(np.abs(ring.astype(np.int16) - colour))
     near = distance <= 10
     if near.mean() < least:
         return None
@@ -49,7 +50,8 @@ def page_of(region: Pixels, least: float = 0.5) -> Page | None:
 
 def commonest(colours: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Return the commonest colour of (n, 3), as the median of the fullest cell of a colour grid."""
-    cells = ((colours.astype(np.int32) + 4) >> 4) @ np.array([289, 17, 1])
+    cells = (colours.astype(np.int32) + 4) >> 4
+    cells = 289 * cells[:, 0] + 17 * cells[:, 1] + cells[:, 2]
     fullest = np.bincount(cells).argmax()
     return np.median(colours[cells == fullest], axis=0).astype(np.int16)
 
@@ -89,8 +91,8 @@ def is_flat(region: Pixels) -> bool:
     sample = inner[:: max(1, inner.shape[0] // 150), :: max(1, inner.shape[1] // 150)].reshape(
         -1, 3
     )
-    # Four levels: the ground of a faint blot varies by more, a drawn fill does not.
-    same = np.abs(sample.astype(np.int16) - commonest(np.ascontiguousarray(sample))).max(-1) <= 4
+    distance = channel_max(np.abs(sample.astype(np.int16) - commonest(sample)))
+    same = distance <= 6
     return bool(same.mean() > FLAT)
 
 
