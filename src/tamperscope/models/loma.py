@@ -62,13 +62,34 @@ class SumDecoder(nn.Module):
 
     def added(self, parts: list[Tensor]) -> Tensor:
         """Fuse by adding products, each made at its own scale."""
-        size = (parts[0].shape[1], parts[0].shape[2])
         # The matrix holds the scales from coarse to fine.
         blocks = self.fuse.weight.chunk(len(parts), dim=1)[::-1]
-        total = F.linear(parts[0], blocks[0])
-        for x, block in zip(parts[1:], blocks[1:], strict=True):
-            total = total + grow(F.linear(x, block), size)
-        return total
+        finest, *coarse = [F.linear(x, block) for x, block in zip(parts, blocks, strict=True)]
+        return add_grown(finest, coarse)
+
+
+def add_grown(finest: Tensor, coarse: list[Tensor]) -> Tensor:
+    """Add coarse channels-last maps to the finest one, enlarged to its size.
+
+    Rows are enlarged first, by a small matrix for each map; then one product per row enlarges the
+    columns of all maps and adds them up, so that no map is written out at full size.
+    """
+    batch, rows, columns, channels = finest.shape
+    grown, weights = [], []
+    for x in coarse:
+        by_row = interpolation(x.shape[1], rows, x) @ x.flatten(2)
+        grown.append(by_row.view(batch * rows, x.shape[2], channels))
+        weights.append(interpolation(x.shape[2], columns, x))
+    by_column = torch.cat(weights, dim=1).expand(batch * rows, -1, -1)
+    flat = finest.reshape(batch * rows, columns, channels)
+    return torch.baddbmm(flat, by_column, torch.cat(grown, dim=1)).view_as(finest)
+
+
+def interpolation(source: int, target: int, like: Tensor) -> Tensor:
+    """Return the matrix (target, source) of bilinear enlargement along one axis."""
+    identity = torch.eye(source, dtype=like.dtype, device=like.device)
+    columns = F.interpolate(identity[None], size=target, mode="linear", align_corners=False)
+    return columns[0].t()
 
 
 def grow(x: Tensor, size: Size) -> Tensor:

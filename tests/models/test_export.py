@@ -1,0 +1,73 @@
+import builtins
+
+import pytest
+import torch
+
+from tamperscope.errors import MissingExtraError
+from tamperscope.models import create_model
+from tamperscope.models.export import export_onnx, export_program, scans_as_loops
+
+NAMES = ["forma_test", "loma_test"]
+
+
+def lively(name):
+    """A network whose scans matter to its answer: fresh projections are close to silent."""
+    network = create_model(name).eval()
+    for key, parameter in network.named_parameters():
+        if key.endswith(("in_proj.weight", "out_proj.weight")):
+            parameter.data *= 20
+    return network
+
+
+def drawn(*shape):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(4))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_loop_of_onnx_computes_the_scan(name):
+    network, image = lively(name), drawn(1, 3, 32, 40)
+    with torch.no_grad():
+        expected = network(image)
+        with scans_as_loops(network):
+            looped = network(image)
+        torch.testing.assert_close(looped, expected, rtol=1e-4, atol=1e-5)
+        assert torch.equal(network(image), expected)
+        for module in network.modules():
+            if hasattr(module, "Ds"):
+                module.Ds.data.zero_()
+        assert (network(image) - expected).abs().max() > 1e-3, "the scans must matter"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_answers_as_its_network(name):
+    network, image = lively(name), drawn(1, 3, 32, 64)
+    program = export_program(network, (32, 64))
+    with torch.no_grad():
+        assert torch.equal(program.module()(image), network(image))
+
+
+@pytest.mark.slow  # torch's ONNX exporter takes half a minute per network
+@pytest.mark.filterwarnings("ignore")  # its own, about packages it can do without
+@pytest.mark.parametrize("name", NAMES)
+def test_onnxruntime_answers_as_the_network(name, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    network, images = lively(name), drawn(3, 3, 32, 64)
+    export_onnx(network, tmp_path / "n.onnx", (32, 64))
+    session = runtime.InferenceSession(tmp_path / "n.onnx", providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {"image": images.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(logits), network(images), rtol=1e-4, atol=1e-5)
+
+
+def test_missing_packages_are_named(monkeypatch, tmp_path):
+    real = builtins.__import__
+
+    def without_onnx(name, *arguments, **named):
+        if name.startswith("onnx"):
+            raise ImportError(name)
+        return real(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without_onnx)
+    with pytest.raises(MissingExtraError, match=r"tamperscope\[onnx\]"):
+        export_onnx(create_model("loma_test"), tmp_path / "n.onnx", (32, 32))
