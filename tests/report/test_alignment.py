@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -34,6 +35,25 @@ def test_what_lies_beyond_the_second_panel_is_hatched(panel):
     np.testing.assert_array_equal(inside, expected)
     np.testing.assert_array_equal(laid[10:, :40], panel[:30, 20:])
     np.testing.assert_array_equal(laid[~inside], alignment.hatching((60, 40))[~inside])
+
+
+def test_a_larger_copy_comes_back_without_aliasing(smooth):
+    """Shrinking noise by three must average it, not pick every third pixel."""
+    large = cv2.resize(smooth, (210, 150), interpolation=cv2.INTER_NEAREST)
+    noisy = np.clip(large + np.random.default_rng(1).normal(0, 20, large.shape), 0, 255)
+    triple = ((3, 0, 1), (0, 3, 1), (0, 0, 1))
+    laid, _ = alignment.lay_onto(noisy.astype(np.uint8), triple, Box(5, 5, 65, 45))
+    wanted = smooth[5:45, 5:65].astype(float)
+    picked = noisy[16:136:3, 16:196:3]
+    assert np.abs(laid - wanted).mean() < 0.5 * np.abs(picked - wanted).mean()
+
+
+def test_a_matrix_and_its_multiples_mean_the_same(panel):
+    matrix = np.array([[1.1, 0.2, 3.0], [-0.1, 0.9, 5.0], [1e-4, 2e-4, 1.0]])
+    shown = Box(5, 5, 40, 30)
+    one, _ = alignment.lay_onto(panel, tuple(map(tuple, matrix)), shown)
+    two, _ = alignment.lay_onto(panel, tuple(map(tuple, matrix * 4)), shown)
+    np.testing.assert_array_equal(one, two)
 
 
 TONES = [

@@ -120,3 +120,17 @@ def test_an_unwritable_place_is_an_error_that_names_the_file(example, tmp_path):
     (folder / "occupied").touch()
     with pytest.raises(OutputError, match=r"findings\.json cannot be written"):
         write_findings(example.screening, tmp_path)
+
+
+def test_the_docs_name_every_field():
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+
+    def fields(part):
+        for name, inner in part.get("properties", {}).items():
+            yield name
+            yield from fields(inner.get("items", inner))
+
+    parts = [schema(), *schema()["$defs"].values()]
+    named = {name for part in parts for name in fields(part)}
+    assert len(named) > 45
+    assert [name for name in sorted(named) if f"`{name}`" not in text] == []

@@ -177,6 +177,7 @@ def test_a_screening_without_findings_is_no_certificate(example, tmp_path):
     page = written_with(example, tmp_path, findings=(), unread=())
     assert "No observation was made." in page.words
     assert "not that nothing is there" in page.words
+    assert "hidden" in next(a for a in page.all("aside"))
     assert "A report without observations is no certificate." in page.words
     assert "Everything that was given was read." in page.words
 

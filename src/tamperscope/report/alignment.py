@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.records import Box, Matrix, Panel, Point, Region
+from tamperscope.report.transform import movement
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 Mask = NDArray[np.bool_]  # (height, width)
@@ -17,6 +18,7 @@ MARGIN = 0.18  # of the longer side of a region, shown around it so that the eye
 ALONE_MARGIN = 1.0  # the same for a place without partner, which is seen against its surroundings
 SMALLEST_MARGIN = 16  # pixels
 FULL_SCALE = 64  # grey levels that print as black in a difference picture
+LARGEST_SHRINK = 8.0  # beyond it the blur against aliasing grows no further
 TONE_SAMPLES = 20_000  # pixels that settle the tone curve
 TONE_DEGREE = 3  # of the polynomial tone curve: follows brightness, contrast, gamma and inversion
 
@@ -61,7 +63,7 @@ def lay_onto(second: Pixels, matrix: Matrix, shown: Box) -> tuple[Pixels, Mask]:
     to_shown = np.array([[1.0, 0.0, shown.x0], [0.0, 1.0, shown.y0], [0.0, 0.0, 1.0]])
     inverse_map = np.array(matrix) @ to_shown
     size = (shown.width, shown.height)
-    scale = float(np.sqrt(abs(np.linalg.det(inverse_map[:2, :2]))))
+    scale = min(movement(inverse_map, (shown.width / 2, shown.height / 2)).scale, LARGEST_SHRINK)
     if scale > 1.2:  # shrinking: remove what the coarser grid cannot carry
         second = np.asarray(cv2.GaussianBlur(second, (0, 0), 0.5 * np.sqrt(scale**2 - 1)), np.uint8)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -41,6 +41,7 @@ def build_page(screening: Screening, out: Path) -> str:
         key=_key(screening),
         shelf=render(drawing.shelf(shop.figures, screening.figures)),
         documents=render(_headline(screening)),
+        without="" if screening.findings else " hidden",
         interrupted=render(*_banner(screening)),
         navigation=render(*sections.navigation(screening)),
         summary=render(*sections.summary(screening)),

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tamperscope.records import Matrix, Point
 
@@ -23,7 +24,7 @@ class Movement:
     shift: tuple[float, float]  # of the point, in pixels: right, down
 
 
-def movement(matrix: Matrix, at: Point) -> Movement:
+def movement(matrix: Matrix | NDArray[np.float64], at: Point) -> Movement:
     """Split a transform near ``at`` into mirroring, turn, scale, stretch and shift.
 
     The turn is that of the polar decomposition of the Jacobian.
