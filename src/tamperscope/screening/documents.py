@@ -16,7 +16,7 @@ from tamperscope.errors import UnreadableInputError
 from tamperscope.images import SUFFIXES, Frame, iter_frames, read_file, sniff
 from tamperscope.records import Figure, Unread
 from tamperscope.screening.archives import open_archive, read_archive
-from tamperscope.screening.docx import is_docx, read_docx
+from tamperscope.screening.docx import is_docx, office_kind, read_docx
 from tamperscope.screening.limits import Limits
 from tamperscope.screening.pdf import read_pdf
 from tamperscope.screening.picture import Picture, Place
@@ -200,6 +200,8 @@ def _read_zipped(
     with open_archive(source, limits) as archive:
         if is_docx(archive):
             yield from read_docx(archive, name, limits)
+        elif kind := office_kind(archive):
+            yield Unread(name, f"a file of {kind}, which is not read; save it as PDF")
         elif depth >= limits.zip_depth:
             yield Unread(name, f"archives inside archives are read {limits.zip_depth} deep")
         else:

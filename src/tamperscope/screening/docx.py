@@ -1,5 +1,6 @@
 """Reads the pictures of a DOCX as stored: whole, also where Word shows only a crop of them."""
 
+import posixpath
 import re
 import zipfile
 from collections import defaultdict
@@ -17,15 +18,27 @@ from tamperscope.screening.picture import Picture, is_tiny
 DOCUMENT = "word/document.xml"
 MEDIA = re.compile(r"(?i)^/?word/media/[^/]+$")
 PART = re.compile(r"^word/(document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml$")
+UNOPENED = {
+    "chart(s) drawn by Word": re.compile(r"^word/charts/chart[^/]*\.xml$"),
+    "embedded object(s)": re.compile(r"^word/embeddings/[^/]+$"),
+}
 VECTOR = {
     ".emf": "EMF", ".wmf": "WMF", ".svg": "SVG", ".emz": "EMF", ".wmz": "WMF", ".pict": "PICT",
     ".pct": "PICT", ".eps": "EPS",
 }  # fmt: skip
-XML_BYTES = 200_000_000
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 V = "{urn:schemas-microsoft-com:vml}"
+SIDES = {"left": "l", "top": "t", "right": "r", "bottom": "b"}
 CROP_UNIT = 100_000  # a:srcRect counts thousandths of a percent of the side
+
+
+def office_kind(archive: zipfile.ZipFile) -> str | None:
+    """Name the kind of an Office file that is no Word document; None for any other archive."""
+    if "[Content_Types].xml" not in archive.namelist() or is_docx(archive):
+        return None
+    folders = {name.split("/")[0] for name in archive.namelist()}
+    return "PowerPoint" if "ppt" in folders else "Excel" if "xl" in folders else "Office"
 
 
 def is_docx(archive: zipfile.ZipFile) -> bool:
@@ -41,6 +54,10 @@ def read_docx(archive: zipfile.ZipFile, name: str, limits: Limits) -> Iterator[P
     in_text = [part for part in shown if part in media]
     if not media:
         yield Unread(name, "the document holds no pictures")
+    for kind, pattern in UNOPENED.items():
+        count = sum(bool(pattern.match(part)) for part in archive.namelist())
+        if count:
+            yield Unread(name, f"{count} {kind} in it not opened")
     for part in in_text + [part for part in media if part not in shown]:
         inner = f"{name}: {PurePosixPath(part).name}"
         try:
@@ -130,41 +147,47 @@ def _relations(archive: zipfile.ZipFile, part: str, limits: Limits) -> dict[str,
         target = relation.get("Target", "")
         external = relation.get("TargetMode") == "External"
         if not external:
-            target = target.lstrip("/") if target.startswith("/") else f"{path.parent}/{target}"
+            target = posixpath.normpath(posixpath.join("/", str(path.parent), target)).lstrip("/")
         targets[relation.get("Id", "")] = (target, external)
     return targets
 
 
-def _showings(xml: bytes) -> Iterator[tuple[str, str]]:
-    """Yield (relation id, crop in words or "") for every picture a part shows."""
-    tree = ElementTree.fromstring(xml)
-    for element in tree.iter():
+def _showings(xml: bytes) -> list[tuple[str, str]]:
+    """List (relation id, crop in words or "") for every picture a part shows."""
+    found = []
+    for element in ElementTree.fromstring(xml).iter():
         if element.tag.endswith("}blipFill"):
             blip = element.find(f"{A}blip")
             if blip is not None:
                 relation = blip.get(f"{R}embed") or blip.get(f"{R}link") or ""
-                yield relation, _crop_words(element.find(f"{A}srcRect"))
+                found.append((relation, _crop_words(element.find(f"{A}srcRect"))))
         elif element.tag == f"{V}imagedata" and element.get(f"{R}id"):
-            yield element.get(f"{R}id", ""), _vml_crop_words(element)
+            found.append((element.get(f"{R}id", ""), _vml_crop_words(element)))
+    return found
 
 
 def _crop_words(rect: ElementTree.Element | None) -> str:
     if rect is None:
         return ""
-    shares = {side: float(rect.get(key, 0)) / CROP_UNIT for side, key in _SIDES.items()}
+    shares = {side: _number(rect.get(key, "0")) / CROP_UNIT for side, key in SIDES.items()}
     return _words(shares)
-
-
-_SIDES = {"left": "l", "top": "t", "right": "r", "bottom": "b"}
 
 
 def _vml_crop_words(element: ElementTree.Element) -> str:
     """Read VML's crop: fractions, or counts of 1/65536 with an ``f`` behind them."""
     shares = {}
-    for side in _SIDES:
+    for side in SIDES:
         text = element.get(f"crop{side}", "0")
-        shares[side] = float(text[:-1]) / 65536 if text.endswith("f") else float(text)
+        shares[side] = _number(text[:-1]) / 65536 if text.endswith("f") else _number(text)
     return _words(shares)
+
+
+def _number(text: str) -> float:
+    """Read a number; what is none crops nothing, for the whole picture is read anyway."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _words(shares: dict[str, float]) -> str:
