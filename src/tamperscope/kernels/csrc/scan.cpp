@@ -5,6 +5,7 @@
 // Every tensor is float32 and contiguous; tamperscope/kernels/native_scan.py checks.
 
 #include "scan_map.h"
+#include "scan_peak.h"
 #include "scan_sequence.h"
 
 #if defined(_WIN32)
@@ -34,4 +35,8 @@ SCAN_EXPORT void tamperscope_ss2d_forward(int64_t begin, int64_t end, void* argu
 
 SCAN_EXPORT void tamperscope_ss2d_backward(int64_t begin, int64_t end, void* arguments) {
   scan::run(begin, end, static_cast<scan::Maps*>(arguments), scan::backward_map);
+}
+
+SCAN_EXPORT void tamperscope_scan_peak(int64_t begin, int64_t end, void* arguments) {
+  scan::run(begin, end, static_cast<scan::Peaks*>(arguments), scan::measure_peak);
 }

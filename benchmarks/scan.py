@@ -1,0 +1,201 @@
+"""The selective scan against a sequential loop, a chunked form, and the machine's own limit.
+
+    python -m benchmarks.scan              every shape; ten to fifteen minutes on two cores
+    python -m benchmarks.scan --quick      batch 1, two threads, the two smaller stages
+
+The shapes are the four stages of VMamba-T at 512 x 512 (state 1), and the same with twice the
+channels and state 16 as in LoMa's backbone. Everything that is compared runs in turn, so that a
+busy machine disturbs all alike; medians are reported, and rates that make the limit are measured in
+the same turns. The loop is ``kernels/reference.py``. Where it would take minutes or gigabytes it is
+left out and recorded as null.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmarks.scan_inputs import (
+    SEED,
+    STAGES,
+    Call,
+    Inputs,
+    map_by,
+    maps,
+    refuse_on_disagreement,
+    scan_by,
+    sequences,
+)
+from benchmarks.scan_peaks import Traffic, arithmetic_rate, scan_limit
+from benchmarks.scan_table import write_table
+from tamperscope.kernels import native, native_ss2d
+from tamperscope.runtime import metadata
+
+RESULT = Path(__file__).parent / "results" / "scan.json"
+FORWARD_LOOP_WORK = 2.1e8  # batch x channels x states x steps up to which the loop runs forward
+BACKWARD_LOOP_WORK = 1.1e8  # ... and backward, where it keeps every step's tensors
+
+Runs = dict[str, tuple[Callable[[], object], int]]  # what runs, and in how many rounds
+
+
+def forward(call: Call, inputs: Inputs) -> Callable[[], None]:
+    def run() -> None:
+        with torch.no_grad():
+            call(**inputs)
+
+    return run
+
+
+def both_ways(call: Call, inputs: Inputs) -> Callable[[], None]:
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in inputs.items()}
+
+    def run() -> None:
+        y = call(**leaves)
+        torch.autograd.grad(y, list(leaves.values()), torch.ones_like(y))
+
+    return run
+
+
+def kernel_alone(inputs: Inputs) -> Callable[[], None]:
+    """ss2d without the matrix product that comes before it."""
+    x, x_proj, dt_projs, dt_bias, A_logs, Ds = inputs.values()
+    projected = native_ss2d.project_cells(x, x_proj, "cross")
+    dt_weight, A = dt_projs.transpose(1, 2).contiguous(), -A_logs.exp()
+    return lambda: native_ss2d.map_op(x, projected, dt_weight, dt_bias, A, Ds, "cross", False)
+
+
+def alternate(runs: Runs, measures: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Milliseconds of every run and values of every measure, taken in turns."""
+    for run, rounds in runs.values():
+        if rounds > 2:  # what runs once or twice takes seconds: warming up would not show
+            run()
+    values: dict[str, list[float]] = {name: [] for name in (*runs, *measures)}
+    for number in range(max(rounds for _, rounds in runs.values())):
+        for name, (run, rounds) in runs.items():
+            if number < rounds:
+                start = time.perf_counter()
+                run()
+                values[name].append(1e3 * (time.perf_counter() - start))
+        for name, measure in measures.items():
+            values[name].append(measure())
+    return values
+
+
+def planned(make: Callable[[Call, Inputs], Callable], inputs: Inputs, by, work: float, most: float):
+    """Native, chunked and, where ``work`` allows it, the loop."""
+    slow = work > 3e7
+    runs: Runs = {
+        "native": (make(by("native"), inputs), 7 if slow else 15),
+        "chunked": (make(by("chunked"), inputs), 1 if slow else 5),
+    }
+    if work <= most:
+        runs["loop"] = (make(by("reference"), inputs), 1 if slow else 3)
+    return runs
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {
+        "median": statistics.median(values),
+        "least": min(values),
+        "most": max(values),
+        "runs": len(values),
+    }
+
+
+def measured(operator: str, direction: str, shape: dict, threads: int) -> dict:
+    """One row: times of what is compared, the limit where there is one, and the ratios."""
+    batch, side, channel, states, rank = shape.values()
+    inputs = sequences(batch, side, channel, states)
+    by = scan_by
+    if operator == "ss2d":
+        inputs, by = maps(*shape.values()), map_by
+    elements = batch * 4 * channel * side * side
+    is_forward = direction == "forward"
+    most = FORWARD_LOOP_WORK if is_forward else BACKWARD_LOOP_WORK
+    runs = planned(forward if is_forward else both_ways, inputs, by, elements * states, most)
+    measures: dict[str, Callable[[], float]] = {}
+    moved = 4 * 3 * elements
+    if operator == "ss2d":
+        moved = 4 * batch * side * side * (2 * channel + 4 * (rank + 2 * states))
+    if is_forward:
+        if operator == "ss2d":
+            runs["kernel alone"] = (kernel_alone(inputs), runs["native"][1])
+        for kind in ("exp2", "softplus", "multiply_add"):
+            measures[kind] = lambda kind=kind: arithmetic_rate(kind, threads)
+        measures["bytes"] = Traffic(moved, threads).rate
+    values = alternate(runs, measures)
+    row = {"operator": operator, "pass": direction, **shape, "threads": threads}
+    row["ms"] = {name: spread(values[name]) for name in runs}
+    native_ms = row["ms"]["native"]["median"]
+    row["loop_over_native"] = row["ms"]["loop"]["median"] / native_ms if "loop" in runs else None
+    row["chunked_over_native"] = row["ms"]["chunked"]["median"] / native_ms
+    if measures:
+        rates = {name: max(values[name]) for name in measures}  # a limit is what once was reached
+        limit = scan_limit(rates, elements, states, rank if operator == "ss2d" else 0, moved)
+        compared = row["ms"].get("kernel alone", row["ms"]["native"])["median"]
+        row["rates_per_second"] = rates
+        row["limit_ms"] = {"bytes": 1e3 * limit.traffic, "arithmetic": 1e3 * limit.arithmetic}
+        row["native_over_limit"] = compared / (1e3 * limit.seconds)
+    return row
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a small part; prints, writes nothing")
+    quick = parser.parse_args(argv).quick
+    threads_before = torch.get_num_threads()
+    rows = []
+    for states in (1, 16):
+        for stage, (side, channel) in enumerate(STAGES, start=1):
+            if quick and stage < 3:
+                continue
+            rank = channel // 16
+            channel *= 2 if states == 16 else 1
+            torch.set_num_threads(threads_before)
+            refuse_on_disagreement(states, side, channel, rank)
+            for batch in (1,) if quick else (1, 4):
+                for threads in (2,) if quick else (2, 1):
+                    torch.set_num_threads(threads)
+                    shape = {
+                        **{"batch": batch, "side": side, "channel": channel},
+                        **{"states": states, "rank": rank},
+                    }
+                    for operator in ("selective_scan", "ss2d"):
+                        for direction in ("forward", "forward+backward"):
+                            row = measured(operator, direction, shape, threads)
+                            rows.append({"stage": stage, **row})
+                            print(line(rows[-1]), flush=True)
+    torch.set_num_threads(threads_before)
+    if quick:
+        return
+    result = {
+        "format": "tamperscope-benchmark-scan/1",
+        **metadata(seed=SEED),
+        "implementation": "native",
+        "library": native.library_path("scan").name,
+        "rows": rows,
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_table(result)
+
+
+def line(row: dict) -> str:
+    times = ", ".join(f"{name} {ms['median']:.2f}" for name, ms in row["ms"].items())
+    ratios = (
+        "" if row["loop_over_native"] is None else f"  loop/native {row['loop_over_native']:.0f}"
+    )
+    if "native_over_limit" in row:
+        ratios += f"  native/limit {row['native_over_limit']:.2f}"
+    return (
+        f"{row['operator']} {row['pass']} state {row['states']} stage {row['stage']} "
+        f"batch {row['batch']} threads {row['threads']}: {times} ms{ratios}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Writes the tables of ``docs/scan.md`` from ``benchmarks/results/scan.json``.
+
+python -m benchmarks.scan_table
+"""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "scan.json"
+PAGE = ROOT / "docs" / "scan.md"
+BEGIN, END = "<!-- results: benchmarks.scan_table -->", "<!-- end of results -->"
+
+COLUMNS = (
+    "| state | stage | steps x channels | native ms | chunked ms | loop ms | loop / native "
+    "| limit ms | native / limit |\n|---|---|---|---|---|---|---|---|---|\n"
+)
+TITLES = {
+    ("selective_scan", "forward"): "`selective_scan`, forward",
+    ("selective_scan", "forward+backward"): "`selective_scan`, forward and backward",
+    ("ss2d", "forward"): "`ss2d`, forward (the limit is that of the kernel without the projection)",
+    ("ss2d", "forward+backward"): "`ss2d`, forward and backward",
+}
+
+
+def number(value: float | None) -> str:
+    """Three digits, or a dash."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def table_row(row: dict) -> str:
+    ms = {name: spread["median"] for name, spread in row["ms"].items()}
+    limit = max(row["limit_ms"].values()) if "limit_ms" in row else None
+    native = number(ms["native"])
+    if "kernel alone" in ms:
+        native += f" ({number(ms['kernel alone'])})"
+    cells = [
+        str(row["states"]),
+        str(row["stage"]),
+        f"{row['side'] ** 2} x {4 * row['channel']}",
+        native,
+        number(ms["chunked"]),
+        number(ms.get("loop")),
+        number(row["loop_over_native"]),
+        number(limit),
+        number(row.get("native_over_limit")),
+    ]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def rendered(result: dict) -> str:
+    """Return the tables for each batch size and number of threads."""
+    text = (
+        f"Machine: {result['machine']['processor']}, {result['machine']['cpus']} processors; "
+        f"torch {result['versions']['torch']}; library `{result['library']}`; "
+        f"commit {result['commit']}. Medians of alternating runs. A dash: not measured, because "
+        "it would take minutes or gigabytes.\n"
+    )
+    settings = sorted({(row["batch"], -row["threads"]) for row in result["rows"]})
+    for batch, negative in settings:
+        for (operator, direction), title in TITLES.items():
+            text += f"\n**{title}; batch {batch}, {-negative} thread(s)**\n\n{COLUMNS}"
+            for row in result["rows"]:
+                key = (row["operator"], row["pass"], row["batch"], row["threads"])
+                if key == (operator, direction, batch, -negative):
+                    text += table_row(row)
+    return text
+
+
+def with_table(page: str, result: dict) -> str:
+    """Return ``page`` with the tables between its two marks replaced."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{rendered(result)}{END}{after}"
+
+
+def write_table(result: dict) -> None:
+    """Put the tables into the docs page."""
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_table(page, result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_table(json.loads(RESULT.read_text(encoding="utf-8")))
