@@ -2,7 +2,7 @@ import pytest
 
 from tamperscope.records import FINDING_KINDS, PANEL_KINDS, Box, Evidence, Finding, Region
 from tamperscope.report.titles import KIND_PLURALS, KIND_TITLES, PANEL_TITLES, count
-from tamperscope.report.words import chance_in_short, chance_in_words, measure_in_words, statistics
+from tamperscope.report.words import chance_in_short, chance_in_words, measures, statistics
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,10 @@ def place() -> Region:
 
 
 def test_measures_and_counts_are_readable():
-    assert measure_in_words("step_in_grey_levels", 17.6543) == ("Step in grey levels", "17.65")
-    assert measure_in_words("same_field", 1.0)[1] == "yes"
+    assert measures(Evidence(measures=(("step_in_grey_levels", 17.6543), ("same_field", 0.0)))) == [
+        ("Step in grey levels", "17.65")
+    ]
+    ((_, told),) = measures(Evidence(measures=(("same_field", 1.0),)))
+    assert told.startswith("yes")
     assert count(1, "panel", "panels") == "1 panel"
     assert count(1200, "panel", "panels") == "1,200 panels"

@@ -30,8 +30,8 @@ def swatch(letter: str) -> Element:
 def measured(finding: Finding) -> Element:
     """List every statistic with its meaning."""
     rows = [part for statistic in words.statistics(finding) for part in _statistic(statistic)]
-    measures = [words.measure_in_words(*measure) for measure in finding.evidence.measures]
-    rows += [part for title, value in measures for part in _fact(title, value)]
+    for measure, value in words.measures(finding.evidence):
+        rows += _fact(measure, value)
     detectors = [DETECTOR_TITLES.get(one, one) for one in (finding.detector, *finding.also)]
     rows += _fact("Found by", sentence(", ".join(detectors)))
     rows += _fact(
@@ -141,7 +141,7 @@ def _place(place: Place) -> Element:
         swatch(place.letter),
         element("strong", f" {sentence(panel_title(place.figure, place.panel))}{role}"),
         element("br"),
-        f"columns {x0} to {x1}, rows {y0} to {y1} of {size}",
+        f"columns {x0} to {x1 - 1}, rows {y0} to {y1 - 1} of {size}",
     )
 
 

@@ -134,8 +134,12 @@ def _control(evidence: Evidence) -> Statistic | None:
     )
 
 
-def measure_in_words(name: str, value: float) -> tuple[str, str]:
-    """Title and value of a detector's own number."""
-    if name == "same_field":
-        return "Same field at the same place, as colour channels are", "yes" if value else "no"
-    return name.replace("_", " ").strip().capitalize(), f"{value:.4g}"
+def measures(evidence: Evidence) -> list[tuple[str, str]]:
+    """Title and value of each of the detector's own numbers."""
+    told = []
+    for name, value in evidence.measures:
+        if name != "same_field":
+            told.append((name.replace("_", " ").strip().capitalize(), f"{value:.4g}"))
+        elif value:  # worth a line only where it holds
+            told.append(("Same field, same place", "yes, as colour channels and merged views show"))
+    return told
