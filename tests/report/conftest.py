@@ -158,7 +158,11 @@ class Browser:
             "goog:chromeOptions": {"args": arguments, "binary": found("chromium")},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }
-        made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": options}})
+        try:
+            made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": options}})
+        except OSError:
+            self._end()
+            raise
         self.session = f"/session/{made['sessionId']}"
 
     def _port(self) -> int:
@@ -224,10 +228,13 @@ class Browser:
         try:
             self.call("DELETE", self.session)
         finally:
-            self.process.terminate()
-            self.process.wait(timeout=30)
-            assert self.process.stdout is not None
-            self.process.stdout.close()
+            self._end()
+
+    def _end(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 def found(program: str) -> str:

@@ -166,6 +166,13 @@ def test_the_statistics_are_told_in_words(page):
         assert said in page.words, said
 
 
+def test_no_word_of_the_page_is_a_verdict(page):
+    said = page.words.lower().replace("tamperscope", "")
+    for word in ("fraud", "fake", "falsif", "fabricat", "manipulat", "misconduct", "suspicious",
+                 "guilty", "tamper", "cheat"):  # fmt: skip
+        assert word not in said
+
+
 def test_an_interrupted_run_says_so(example, tmp_path, page):
     stopped = replace(example.screening.run, interrupted=True)
     banner = "This screening was stopped before it was done."
