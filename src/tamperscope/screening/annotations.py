@@ -22,7 +22,12 @@ Mask = NDArray[np.bool_]  # (height, width)
 SMALLEST = 5  # pixels: height of the smallest letter that is looked for
 MOST_PARTS = 600  # parts of one colour that are looked at, largest first
 CONTRAST = 70  # grey levels between a mark and what lies two pixels outside of it
-CRISP = 0.8  # share of the surrounding pixels that must show that contrast
+CRISP = 0.8  # share of its outline that must show that contrast
+FLAT = 22  # levels of the largest channel: standard deviation within a mark, rim included
+STRAIGHT = 0.9  # share of its box that a scale bar fills; bands have round ends
+LARGEST = 0.2  # of the panel's longer side: a letter or arrow is no larger
+ARROW_HEAD = 0.06  # of the longer side: larger triangles are not arrow heads
+WIDEST = 1.8  # width over height of a letter
 COMPACT = 0.8  # share of its convex hull from which a part is a spot or a bar
 BAR = 4.0  # length over width from which a straight part may be a scale bar
 HALO = 2  # pixels added around a mark for antialiasing
@@ -57,9 +62,7 @@ def annotation_mask(pixels: Pixels) -> Mask:
     found = np.zeros(pixels.shape[:2], np.uint8)
     letters: list[Part] = []
     bars: list[Part] = []
-    for part in _parts(pixels):
-        if not _is_crisp(part, pixels):
-            continue
+    for part in _parts(np.ascontiguousarray(pixels)):
         kind = _shape(part, pixels.shape)
         if kind == "mark":
             found[part.box.slices] |= part.mask
@@ -90,58 +93,71 @@ def _pure_colours(pixels: Pixels) -> Iterator[NDArray[np.uint8]]:
 
 
 def _parts(pixels: Pixels) -> Iterator[Part]:
+    """Connected parts of the pure colours that are flat and end within two pixels."""
     height, width = pixels.shape[:2]
+    window = np.ones((5, 5), np.uint8)
+    sharp = cv2.dilate(pixels, window) - cv2.erode(pixels, window)
+    sharp = (channel_max(sharp) >= CONTRAST).astype(np.float32)
+    plane = channel_max(pixels).astype(np.float64)
     for colour, mask in enumerate(_pure_colours(pixels)):
         if not mask.any():
             continue
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        wide, tall, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        wide, tall, area = stats[:, 2], stats[:, 3], stats[:, 4]
         fits = (np.maximum(wide, tall) >= SMALLEST) & (area <= 0.1 * height * width)
-        fits &= area >= SMALLEST
-        order = 1 + np.flatnonzero(fits)
-        order = order[np.argsort(-stats[order, 4], kind="stable")][:MOST_PARTS]
-        for label in order:
-            x, y, w, h, count = (int(v) for v in stats[label])
+        fits &= (area >= SMALLEST) & (_spread(labels, mask, plane, count) <= FLAT)
+        rim = mask > cv2.erode(mask, np.ones((3, 3), np.uint8), borderValue=1)
+        edge = np.maximum(np.bincount(labels[rim], minlength=count), 1)
+        fits &= np.bincount(labels[rim], weights=sharp[rim], minlength=count) >= CRISP * edge
+        fits[0] = False
+        order = np.flatnonzero(fits)
+        for label in order[np.argsort(-area[order], kind="stable")][:MOST_PARTS]:
+            x, y, w, h, size = (int(v) for v in stats[label])
             inside = (labels[y : y + h, x : x + w] == label).astype(np.uint8)
-            yield Part(Box(x, y, x + w, y + h), inside, count, colour)
+            yield Part(Box(x, y, x + w, y + h), inside, size, colour)
 
 
-def _is_crisp(part: Part, pixels: Pixels) -> bool:
-    """Whether the colour is flat and ends within two pixels nearly everywhere."""
-    box, margin = part.box, 3
-    y0, x0 = max(box.y0 - margin, 0), max(box.x0 - margin, 0)
-    around = pixels[y0 : box.y1 + margin, x0 : box.x1 + margin]
-    mask = np.zeros(around.shape[:2], np.uint8)
-    mask[box.y0 - y0 : box.y1 - y0, box.x0 - x0 : box.x1 - x0] = part.mask
-    inside = around[mask > 0].astype(np.int16)
-    colour = np.median(inside, axis=0)
-    if np.abs(inside - colour).max(-1).mean() > 14:
-        return False
-    near = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-    ring = cv2.dilate(near, np.ones((3, 3), np.uint8)) > near
-    if not ring.any():
-        return False
-    differs = np.abs(around[ring].astype(np.int16) - colour).max(-1) >= CONTRAST
-    return bool(differs.mean() >= CRISP)
+def _spread(
+    labels: NDArray[np.int32], mask: NDArray[np.uint8], plane: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    """Standard deviation of ``plane`` within every part, (count,)."""
+    inside = mask > 0
+    which, values = labels[inside], plane[inside]
+    size = np.maximum(np.bincount(which, minlength=count), 1)
+    mean = np.bincount(which, weights=values, minlength=count) / size
+    square = np.bincount(which, weights=values**2, minlength=count) / size
+    return np.sqrt(np.maximum(square - mean**2, 0))
 
 
 def _shape(part: Part, shape: tuple[int, ...]) -> str | None:
     """Name the drawn shape of a crisp part: "mark", "letter", "bar"; None for a spot."""
+    side = max(shape[:2])
+    if part.longer >= BAR * part.shorter and part.area >= STRAIGHT * part.box.area:
+        return "bar"
+    if _is_box(part):
+        return "mark"
+    if part.longer > LARGEST * side:
+        return None
     outline, _ = cv2.findContours(part.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = np.concatenate(outline)
     hull = max(cv2.contourArea(cv2.convexHull(points)), 1.0)
+    if 8 <= part.longer <= max(40, ARROW_HEAD * side) and _is_triangle(points, hull):
+        return "mark"
     filled = part.area / max(hull + part.longer, part.area)
-    if part.longer >= BAR * part.shorter and part.area >= 0.85 * part.box.area:
-        return "bar"
-    if part.longer >= 0.25 * max(shape[:2]):
-        return "mark" if _is_box(part) else None
-    if part.longer >= 8 and _is_triangle(points, hull):
-        return "mark"
-    if filled >= COMPACT:
+    if filled >= COMPACT or part.box.height < SMALLEST:
         return None
-    if _is_box(part):
-        return "mark"
-    return "letter" if part.box.height >= SMALLEST else None
+    return "letter" if _is_written(part) else None
+
+
+def _is_written(part: Part) -> bool:
+    """Whether the part is made of strokes of one width, thin against its size, as letters are."""
+    if part.box.width > WIDEST * part.box.height:
+        return False
+    mask = cv2.copyMakeBorder(part.mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    ridge = depth[(depth > 0) & (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8)))]
+    middle, high = np.quantile(ridge, (0.5, 0.95))
+    return bool(2 * high - 1 <= 0.5 * part.shorter + 1 and high <= 2.0 * middle)
 
 
 def _is_box(part: Part) -> bool:

@@ -29,6 +29,8 @@ OUTSTANDING = 2.2  # times the row's own mean step over thirteen pixels
 LINE_SHARE = 0.65  # of rows that must step at both edges of a thin line
 ABUTTING_SHARE = 0.8  # of rows that must step where two panels touch
 MOST = 12  # gutters side by side; more are the gaps of a plate of colonies or wells
+WIDE = 16  # columns: a gutter this wide has a block that JPEG leaves clean
+CLEAN = 1.5  # grey levels: spread of its cleanest column; the ground of a blot has grain
 THIN = 9  # pixels: separators up to this width are lines
 
 
@@ -113,6 +115,8 @@ def _gutters(region: Pixels) -> list[Separator]:
             members = start + np.flatnonzero(group[start:stop] == label)
             a, b = int(members[0]), int(members[-1]) + 1
             if a == 0 or b == region.shape[1]:
+                continue
+            if b - a >= WIDE and spread[a:b].min() > CLEAN:
                 continue
             colour = mean[a:b].mean(0)
             tolerance = max(2.0, 4 * float(spread[a:b].mean()))

@@ -139,7 +139,7 @@ class Splitter:
         ink = ink_of(region, page)
         solids = solid_boxes(region, ink, self.sizes.least)
         covered = sum(solid.area for solid in solids)
-        inside = depth > 0 or max(page.colour) < 200  # not the white page of a figure
+        inside = depth > 0 or min(page.colour) < 235  # not the white page of a figure
         if inside and solids and (covered < 0.35 * box.area or _misses(ink, solids)):
             return []  # dark pictures on a dark page: cuts tell them apart better
         if not solids:

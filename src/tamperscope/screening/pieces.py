@@ -17,6 +17,7 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Mask = NDArray[np.uint8]  # (height, width), 0 or 1, as OpenCV takes them
 
 EXTENT = 0.87  # share of its bounding box that a solid rectangle fills
+SMALL = 60  # pixels: shorter side of a box that could be a word or a band
 FLAT = 0.995  # share of one colour above which a rectangle is a bar or swatch, not a picture
 
 
@@ -77,9 +78,24 @@ def solid_boxes(region: Pixels, ink: Mask, least: int) -> list[Box]:
         if min(w, h) < least or area < EXTENT * w * h:
             continue
         box = Box(int(x), int(y), int(x + w), int(y + h))
-        if not is_flat(region[box.slices]):
+        if _has_straight_sides(sealed, box) and not is_flat(region[box.slices]):
             found.append(box)
     return found
+
+
+def _has_straight_sides(ink: Mask, box: Box) -> bool:
+    """Whether ink runs along all four sides, as along frames and cropped pictures.
+
+    Words and bands also fill their box, but touch its sides here and there only. A large picture
+    may be as white as the page along half of a side.
+    """
+    inside = ink[box.slices]
+    depth = max(1, min(box.width, box.height) // 16)
+    shares = (
+        inside[:depth].max(0).mean(), inside[-depth:].max(0).mean(),
+        inside[:, :depth].max(1).mean(), inside[:, -depth:].max(1).mean(),
+    )  # fmt: skip
+    return min(shares) >= (0.92 if min(box.width, box.height) < SMALL else 0.5)
 
 
 def is_flat(region: Pixels) -> bool:
