@@ -65,5 +65,5 @@ def test_certain_and_wrong_stays_finite():
     ],
 )
 def test_what_does_not_go_together_is_refused(logits, mask, switches):
-    with pytest.raises(ValueError, match="batch|switch on"):
+    with pytest.raises(ValueError, match=r"batch|switch on"):
         dice_focal_loss(torch.zeros(logits), torch.zeros(mask), **switches)
