@@ -13,6 +13,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,16 +179,12 @@ class Search:
 @cache
 def _library() -> ctypes.CDLL:
     library = load("dense_field")
-    library.dense_field_features.argtypes = (
-        [ctypes.c_void_p] + [ctypes.c_int] * 4 + [ctypes.c_void_p] * 2 + [ctypes.c_int]
-        + [ctypes.c_void_p] * 3 + [ctypes.c_double, ctypes.c_int] + [ctypes.c_void_p] * 2
-        + [ctypes.c_int, ctypes.c_double, ctypes.c_void_p, ctypes.c_double, ctypes.c_int]
-    )  # fmt: skip
-    library.dense_field_match.argtypes = (
-        [ctypes.c_void_p] + [ctypes.c_int] * 2 + [ctypes.c_void_p, ctypes.c_int]
-        + [ctypes.c_void_p] * 4 + [ctypes.c_int] * 8 + [ctypes.c_uint64, ctypes.c_int]
-        + [ctypes.c_void_p]
-    )  # fmt: skip
+    pointer, number, real = ctypes.c_void_p, ctypes.c_int, ctypes.c_double
+    features: list[Any] = [pointer, *[number] * 4, *[pointer] * 2, number, *[pointer] * 3]
+    features += [real, number, *[pointer] * 2, number, real, pointer, real, number]
+    library.dense_field_features.argtypes = features
+    match: list[Any] = [pointer, number, number, pointer, number, *[pointer] * 4, *[number] * 8]
+    library.dense_field_match.argtypes = [*match, ctypes.c_uint64, number, pointer]
     return library
 
 

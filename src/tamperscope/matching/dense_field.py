@@ -6,22 +6,28 @@ scaling (:mod:`tamperscope.matching.field_layers`). Finds what key points miss: 
 weakly structured areas, and small ones.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
-from tamperscope.kernels.dense_field import Search, nearest_field
-from tamperscope.matching.field_layers import MIN_STRENGTH, DescribedPanel, describe_panel
+from tamperscope.kernels.dense_field import IMAGE_ONE, NearestField, Search, nearest_field
+from tamperscope.matching.field_layers import (
+    MIN_STRUCTURE,
+    DescribedPanel,
+    describe_panel,
+    reduced,
+    whole_image,
+)
 from tamperscope.matching.field_regions import (
-    Points,
-    Region,
     Rules,
     fitted_similarity,
     regions,
     residuals,
+    target_positions,
 )
-from tamperscope.matching.match import Mask, PreparedPanel, Proposal
+from tamperscope.matching.field_transforms import Supported, Votes, supported_transforms
+from tamperscope.matching.match import Mask, PreparedPanel, Proposal, Transform
 from tamperscope.matching.polar_features import filter_bank
 
 SEED = 20150
@@ -29,6 +35,8 @@ SEED = 20150
 MERGE_DISTANCE = 4.0  # pixels: regions whose points follow one transform this closely are one
 MERGE_SHARE = 0.7  # of the points
 MAX_PROPOSALS = 16
+FAIR_DISTANCE = 1.0e6  # squared, of descriptors: a node this far from its partner counts half
+MAX_PIXELS = 400_000  # of a panel; larger ones are reduced, and what is found mapped back
 
 
 @dataclass(frozen=True)
@@ -36,24 +44,27 @@ class DenseFieldSettings:
     """Everything that decides what a dense field finds."""
 
     scales: tuple[float, ...] = (1.0, 1.26, 1.59, 2.0)  # reductions of the target
-    min_strength: float = MIN_STRENGTH  # of a patch's structure, in brightness
+    min_structure: float = MIN_STRUCTURE  # of a patch: deviation from a plane, in brightness
     exclusion: int = 24  # pixels between a place and its copy within one panel
-    search: Search = field(default_factory=lambda: Search(stride=4, rounds=6, seed=SEED))
-    rules: Rules = field(default_factory=Rules)
+    max_nodes: int = 20_000  # of the source; larger panels get a larger stride
+    search: Search = field(default_factory=lambda: Search(stride=2, rounds=6, seed=SEED))
+    votes: Votes = field(default_factory=Votes)  # for proposals
+    rules: Rules = field(default_factory=Rules)  # for masks
 
 
 PROPOSING = DenseFieldSettings()
-"""For screening: one node in 16 pixels; what it proposes is verified by someone else."""
+"""For screening: as many nodes as time allows; what it proposes is verified by someone else."""
 
 MASKING = DenseFieldSettings(
     scales=(1.0, 1.41, 2.0),
-    min_strength=0.004,
+    min_structure=0.003,
+    max_nodes=1_000_000,
     search=Search(stride=1, rounds=8, seed=SEED),
     rules=Rules(fit_radius=6.0, min_area=600.0),
 )
 """For a mask of one picture: every pixel, as in the paper."""
 
-GROWTH = 10.0  # pixels by which a mask grows: what the median and the fit took from its rim
+GROWTH = 7.0  # pixels by which a mask grows: what patches across the rim took from it
 
 
 def propose_within(
@@ -74,8 +85,14 @@ def propose_within(
     Raises:
         MissingKernelError: The native library is not built.
     """
-    found = within(panel, features, threads, settings)
-    return proposals(f"dense-field-{features}", found, both_ways=True)
+    factor = reduction(panel.gray.size, panel.gray.size)
+    small = reduced_panel(panel, factor)
+    one = described(small, features, threads, settings)
+    found = voted(one, one, max(round(settings.exclusion / factor), 1), threads, settings)
+    return [
+        mapped_back(proposal, (small, panel), (small, panel))
+        for proposal in proposals(f"dense-field-{features}", found, both_ways=True)
+    ]
 
 
 def propose_between(
@@ -91,16 +108,15 @@ def propose_between(
     Arguments and errors as in :func:`propose_within`. The field runs in both directions; what only
     one of them finds is proposed too, since each sees only partners of its own size or larger.
     """
-    bank = filter_bank(features)
-    described = [
-        describe_panel(
-            panel, bank, settings.scales, min_strength=settings.min_strength, threads=threads
-        )
-        for panel in (a, b)
+    factor = reduction(a.gray.size, b.gray.size)
+    small = [reduced_panel(panel, factor) for panel in (a, b)]
+    one, two = (described(panel, features, threads, settings) for panel in small)
+    found = voted(one, two, 0, threads, settings)
+    found += [reversed_support(s) for s in voted(two, one, 0, threads, settings)]
+    return [
+        mapped_back(proposal, (small[0], a), (small[1], b))
+        for proposal in proposals(f"dense-field-{features}", found, both_ways=False)
     ]
-    found = directed(described[0], described[1], 0, threads, settings)
-    found += [swapped(r) for r in directed(described[1], described[0], 0, threads, settings)]
-    return proposals(f"dense-field-{features}", found, both_ways=False)
 
 
 def detect_mask(
@@ -114,89 +130,154 @@ def detect_mask(
 
     Arguments and errors as in :func:`propose_within`.
     """
-    mask = np.zeros(panel.gray.shape, np.uint8)
-    for region in within(panel, features, threads, settings):
+    height, width = panel.gray.shape
+    mask = np.zeros((height, width), np.uint8)
+    one = described(panel, features, threads, settings)
+    stride = stride_for(one, settings)
+    search = replace(settings.search, stride=stride)
+    found = field_between(one, one, search, settings.exclusion, threads)
+    for region in regions(found, one, stride, settings.rules, exclusion=settings.exclusion):
         for points in (region.source, region.target):
-            x, y = np.rint(points).astype(int).T
-            inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
+            x, y = np.rint(points[:, 0]).astype(int), np.rint(points[:, 1]).astype(int)
+            inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
             mask[y[inside], x[inside]] = 1
     far = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return (far <= GROWTH) if mask.any() else mask.astype(np.bool_)
 
 
-def within(
+def reduction(a: int, b: int) -> float:
+    """By what factor to reduce two panels of ``a`` and ``b`` pixels, along a side; at least 1.
+
+    One factor for both keeps their relative scale. A small panel beside a large one is spared, up
+    to four times the pixels for the large one.
+    """
+    return max(1.0, (min(a, b) / MAX_PIXELS) ** 0.5, (max(a, b) / (4 * MAX_PIXELS)) ** 0.5)
+
+
+def reduced_panel(panel: PreparedPanel, factor: float) -> PreparedPanel:
+    """The panel itself, or one ``factor`` times smaller along each side."""
+    if factor == 1.0:
+        return panel
+    height, width = panel.gray.shape
+    size = max(round(height / factor), 1), max(round(width / factor), 1)
+    gray = reduced(whole_image(panel.gray), size) / np.float32(IMAGE_ONE)
+    usable = reduced(panel.usable.astype(np.uint16) * IMAGE_ONE, size) > IMAGE_ONE // 2
+    return replace(panel, gray=gray.astype(np.float32), usable=usable)
+
+
+def mapped_back(
+    proposal: Proposal,
+    source: tuple[PreparedPanel, PreparedPanel],
+    target: tuple[PreparedPanel, PreparedPanel],
+) -> Proposal:
+    """Turn a proposal between reduced panels into one between the panels as they are.
+
+    Args:
+        proposal: In pixels of the reduced panels.
+        source: The source panel, reduced and as it is.
+        target: The target panel, likewise.
+    """
+    if source[0] is source[1] and target[0] is target[1]:
+        return proposal
+    enlarge_source, enlarge_target = enlargement(*source), enlargement(*target)
+    return replace(
+        proposal,
+        transform=enlarge_target @ proposal.transform @ np.linalg.inv(enlarge_source),
+        source=proposal.source * enlarge_source.diagonal()[:2] + enlarge_source[:2, 2],
+        target=proposal.target * enlarge_target.diagonal()[:2] + enlarge_target[:2, 2],
+    )
+
+
+def enlargement(small: PreparedPanel, full: PreparedPanel) -> Transform:
+    """Map pixel centres of a reduced panel onto the full one's."""
+    y, x = np.array(full.gray.shape) / np.array(small.gray.shape)
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+
+
+def described(
     panel: PreparedPanel, features: str, threads: int, settings: DenseFieldSettings
-) -> list[Region]:
-    """Regions of a panel that have a copy in it."""
-    described = describe_panel(
+) -> DescribedPanel:
+    """Describe a panel as ``settings`` ask."""
+    return describe_panel(
         panel,
         filter_bank(features),
         settings.scales,
-        min_strength=settings.min_strength,
+        min_structure=settings.min_structure,
         threads=threads,
     )
-    return directed(described, described, settings.exclusion, threads, settings)
 
 
-def directed(
+def field_between(
+    source: DescribedPanel,
+    target: DescribedPanel,
+    search: Search,
+    exclusion: int,
+    threads: int,
+) -> NearestField:
+    """Run the field from full-size ``source`` into every size of ``target``."""
+    first = source.layers[0]
+    return nearest_field(
+        first.descriptors,
+        first.valid,
+        target.layers,
+        search,
+        exclusion=exclusion,
+        threads=threads,
+    )
+
+
+def voted(
     source: DescribedPanel,
     target: DescribedPanel,
     exclusion: int,
     threads: int,
     settings: DenseFieldSettings,
-) -> list[Region]:
-    """Regions of ``source`` that the field maps smoothly into ``target``."""
-    first = source.layers[0]
-    found = nearest_field(
-        first.descriptors,
-        first.valid,
-        target.layers,
-        settings.search,
-        exclusion=exclusion,
-        threads=threads,
-    )
-    return regions(found, target, settings.search.stride, settings.rules, exclusion=exclusion)
+) -> list[Supported]:
+    """Transforms that the field from ``source`` into ``target`` supports."""
+    stride = stride_for(source, settings)
+    search = replace(settings.search, stride=stride)
+    found = field_between(source, target, search, exclusion, threads)
+    positions = target_positions(found, target)
+    factors = target.factors[np.maximum(found.layer, 0)]
+    weights = 1 / (1 + found.distance / FAIR_DISTANCE)
+    rng = np.random.default_rng([SEED, *positions.shape])
+    return supported_transforms(positions, factors, weights, stride, settings.votes, rng)
 
 
-def swapped(region: Region) -> Region:
-    """The same region, read the other way round."""
-    return Region(region.target, region.source)
+def stride_for(source: DescribedPanel, settings: DenseFieldSettings) -> int:
+    """The smallest stride, from the settings' one on, that leaves at most ``max_nodes`` nodes."""
+    stride = settings.search.stride
+    while -(-source.height // stride) * -(-source.width // stride) > settings.max_nodes:
+        stride += 1
+    return stride
 
 
-def proposals(detector: str, found: list[Region], *, both_ways: bool) -> list[Proposal]:
-    """Merge regions that follow one transform (or, ``both_ways``, its inverse) and fit it."""
-    merged: list[Region] = []
-    for region in sorted(found, key=lambda r: -len(r.source)):
+def reversed_support(found: Supported) -> Supported:
+    """The same support, read from target to source."""
+    inverse = np.linalg.inv(found.transform).astype(np.float64)
+    return Supported(inverse, found.target, found.source, found.weight)
+
+
+def proposals(detector: str, found: list[Supported], *, both_ways: bool) -> list[Proposal]:
+    """Merge what follows one transform (or, ``both_ways``, its inverse), best supported first."""
+    merged: list[Supported] = []
+    for one in sorted(found, key=lambda s: -s.weight):
+        readings = [one, reversed_support(one)] if both_ways else [one]
         for index, other in enumerate(merged):
-            transform = fitted_similarity(other.source, other.target)
-            fitting = [r for r in ([region, swapped(region)] if both_ways else [region])
-                       if follows(transform, r.source, r.target)]  # fmt: skip
-            if fitting:
-                merged[index] = Region(
-                    np.concatenate([other.source, fitting[0].source]),
-                    np.concatenate([other.target, fitting[0].target]),
-                )
+            same = [r for r in readings if follows(other.transform, r)]
+            if same:
+                source = np.concatenate([other.source, same[0].source])
+                target = np.concatenate([other.target, same[0].target])
+                transform, weight = fitted_similarity(source, target), other.weight + one.weight
+                merged[index] = Supported(transform, source, target, weight)
                 break
         else:
-            merged.append(region)
-    merged.sort(key=lambda r: -len(r.source))
-    return [
-        Proposal(detector, trimmed_similarity(r.source, r.target), r.source, r.target)
-        for r in merged[:MAX_PROPOSALS]
-    ]
+            merged.append(one)
+    merged.sort(key=lambda s: -s.weight)
+    return [Proposal(detector, s.transform, s.source, s.target) for s in merged[:MAX_PROPOSALS]]
 
 
-def follows(transform: np.ndarray, source: Points, target: Points) -> bool:
-    """Whether most points follow ``transform``."""
-    near = residuals(transform, source, target) <= MERGE_DISTANCE
+def follows(transform: Transform, found: Supported) -> bool:
+    """Whether most of the supporting points follow ``transform``."""
+    near = residuals(transform, found.source, found.target) <= MERGE_DISTANCE
     return bool(near.mean() >= MERGE_SHARE)
-
-
-def trimmed_similarity(source: Points, target: Points) -> np.ndarray:
-    """Fit a similarity, twice more without the worst fitting quarter."""
-    transform = fitted_similarity(source, target)
-    for _ in range(2):
-        distance = residuals(transform, source, target)
-        keep = distance <= np.quantile(distance, 0.75)
-        transform = fitted_similarity(source[keep], target[keep])
-    return transform

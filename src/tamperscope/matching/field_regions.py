@@ -3,9 +3,9 @@
 The copies show as areas where the field is locally linear. As in D. Cozzolino, G. Poggi,
 L. Verdoliva, "Efficient dense-field copy-move forgery detection", IEEE TIFS 10(11), 2015, section
 V: median filter, then the error of a dense linear fit (DLF) over a disc around each node, then
-thresholds on error, distance and size. What differs: nodes where nothing was found have no weight
-in the fit; the fitted Jacobian must be near a similarity of plausible scale; neighbours join a
-region only where their fits agree.
+thresholds on error, distance and size. What differs: nodes where nothing was found, and strays
+that no near node agrees with, have no weight in the fit; the fitted Jacobian must be near a
+similarity of plausible scale; neighbours join a region only where their fits agree.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from tamperscope.kernels.dense_field import NOTHING, NearestField
 from tamperscope.matching.field_layers import DescribedPanel
 from tamperscope.matching.match import Transform
 
+REACH = 2  # nodes: how far apart linked nodes may lie, in rows and in columns
+
 Points = NDArray[np.float64]  # (n, 2) as (x, y)
 
 
@@ -29,7 +31,9 @@ class Rules:
     median_radius: float = 4.0
     fit_radius: float = 7.0  # of the disc of the linear fit
     max_error: float = 1.5  # root mean square distance from the fit
-    min_share: float = 0.5  # of a disc's nodes that must have a partner
+    link_tolerance: float = 1.5  # of the distance between two near nodes' partners
+    min_links: int = 12  # of the 24 nearest nodes
+    min_share: float = 0.35  # of a disc's nodes that must have a partner
     scales: tuple[float, float] = (0.8, 2.4)  # of the fit; smaller ones are the other direction's
     max_stretch: float = 1.5  # ratio of the fit's singular values
     max_step: float = 2.5  # disagreement of two neighbours' fits
@@ -63,6 +67,50 @@ def target_positions(field: NearestField, target: DescribedPanel) -> NDArray[np.
     positions = np.stack([x, y], axis=-1)
     positions[field.distance == NOTHING] = np.nan
     return positions
+
+
+def links(
+    positions: NDArray[np.float64], factors: NDArray[np.float64], stride: int, tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of near nodes whose partners' distance is what that of the nodes asks for.
+
+    Args:
+        positions: (rows, columns, 2) partners, NaN where there is none.
+        factors: (rows, columns) scale of the layer each partner was found in.
+        stride: Pixels between nodes.
+        tolerance: Pixels by which the distances may differ.
+
+    Returns:
+        The nodes' numbers, row by row: the first of each pair, and the second.
+    """
+    rows, columns = factors.shape
+    index = np.arange(rows * columns).reshape(rows, columns)
+    starts, ends = [], []
+    for dy in range(REACH + 1):
+        for dx in range(-REACH, REACH + 1):
+            if dy == 0 and dx <= 0:
+                continue
+            here = np.s_[: rows - dy, max(-dx, 0) : columns - max(dx, 0)]
+            there = np.s_[dy:, max(dx, 0) : columns + min(dx, 0)]
+            gap = positions[there] - positions[here]
+            length = np.hypot(gap[..., 0], gap[..., 1])
+            expected = np.hypot(dx, dy) * stride * factors[here]
+            # A comparison with NaN is false: a node without a partner is linked to none.
+            link = np.abs(length - expected) <= tolerance
+            link &= factors[there] == factors[here]
+            starts.append(index[here][link])
+            ends.append(index[there][link])
+    return np.concatenate(starts), np.concatenate(ends)
+
+
+def without_strays(
+    positions: NDArray[np.float64], factors: NDArray[np.float64], stride: int, rules: Rules
+) -> NDArray[np.float64]:
+    """Partners, NaN where too few near nodes' partners lie as theirs do; least squares need it."""
+    start, end = links(positions, factors, stride, rules.link_tolerance)
+    count = np.bincount(np.concatenate([start, end]), minlength=factors.size)
+    stray = count.reshape(factors.shape) < rules.min_links
+    return np.where(stray[..., None], np.nan, positions)
 
 
 def median_filtered(positions: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
@@ -119,7 +167,8 @@ def linear_fit(positions: NDArray[np.float64], stride: int, rules: Rules) -> Lin
 
 def summed(values: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlate with ``kernel``; outside the grid lies nothing."""
-    return cv2.filter2D(values, cv2.CV_64F, kernel, borderType=cv2.BORDER_CONSTANT)
+    result = cv2.filter2D(values, cv2.CV_64F, kernel, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(result, np.float64)
 
 
 def disc(radius: int) -> NDArray[np.bool_]:
@@ -162,6 +211,8 @@ def regions(
         exclusion: Least distance between a node and its partner; 0 between two panels.
     """
     positions = target_positions(field, target)
+    factors = target.factors[np.maximum(field.layer, 0)]
+    positions = without_strays(positions, factors, stride, rules)
     positions = median_filtered(positions, round(rules.median_radius / stride))
     fit = linear_fit(positions, stride, rules)
     rows, columns = fit.error.shape

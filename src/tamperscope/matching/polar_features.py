@@ -38,8 +38,8 @@ Radial = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 FEATURES = ("zm", "pct", "fmt")
 
 SUBPIXELS = 8  # per side of a pixel, to integrate over its square; even: none lies on the centre
-ZERNIKE_ORDER = 5  # highest n
-COSINE_ORDER = 3  # highest n + m
+ZERNIKE_ORDER = 6  # highest n; the paper takes 5
+COSINE_ORDER = 4  # highest n + m; the paper takes 3
 MELLIN_ORDERS = (4, 4)  # highest radial frequency and highest m
 MELLIN_INNER = 1.5  # pixels: inner radius of the Fourier-Mellin window
 RADIUS = {"zm": 8, "pct": 8, "fmt": 12}  # pixels from the centre to the rim
@@ -78,10 +78,15 @@ def zernike_moments(order: int = ZERNIKE_ORDER) -> list[Moment]:
     ]
 
 
+def cosine_radial(n: int) -> Radial:
+    """cos(pi n r^2)."""
+    return lambda r: np.cos(math.pi * n * r**2)
+
+
 def cosine_moments(order: int = COSINE_ORDER) -> list[Moment]:
     """All polar cosine transforms with ``n + m <= order`` but the mean."""
     return [
-        Moment(f"pct {n},{m}", m, (lambda r, n=n: np.cos(math.pi * n * r**2),))
+        Moment(f"pct {n},{m}", m, (cosine_radial(n),))
         for n in range(order + 1)
         for m in range(order + 1 - n)
         if n + m > 0
