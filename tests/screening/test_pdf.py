@@ -260,6 +260,15 @@ def test_a_clip_hides_what_lies_outside_it():
     assert re.fullmatch(r"the page hides (49|50)% of it by clipping", picture.note)
 
 
+def test_a_clip_of_the_upper_half_shows_the_upper_rows():
+    build = Builder()
+    content = "q 0 60 400 300 re W n " + draw("Im", 20, 0, 160, 120) + "Q"
+    build.page(content, Im=build.flate(photo()))
+    visible = read_one(build.data()).visible
+    assert visible[:59].all()
+    assert not visible[62:].any()
+
+
 def test_a_round_clip_hides_the_corners():
     """A circle of four Bezier arcs covers pi/4 of its square."""
     k, build = 60 * 0.5523, Builder()
@@ -355,6 +364,18 @@ def test_two_panels_without_a_gutter_stay_two():
     assert unread == []
 
 
+def test_panels_with_white_margins_that_touch_stay_two():
+    build = Builder()
+    panels = []
+    for seed in (1, 2):
+        panel = np.full((150, 200, 3), 255, np.uint8)
+        panel[8:-8, 8:-8] = photo(134, 184, seed=seed)
+        panels.append(build.flate(panel))
+    content = draw("A", 0, 0, 200, 150) + draw("B", 200, 0, 200, 150)
+    build.page(content, A=panels[0], B=panels[1])
+    assert len(read(build.data())[0]) == 2
+
+
 def test_icons_stencils_lettering_bars_and_logos_are_set_aside_by_name():
     build = Builder()
     icon = build.flate(photo(40, 40, seed=1))
@@ -435,16 +456,26 @@ def test_text_alone_and_tables_are_no_figures():
     assert read(build.data()) == ([], [])
 
 
+def test_words_with_bullets_are_no_drawing():
+    """The same strokes without the words are one."""
+    build = Builder()
+    build.page(scatter(60, 400, 300, 200) + paragraph(60, 585, 16), size=(500, 700))
+    build.page(scatter(60, 400, 300, 200), size=(500, 700))
+    assert read_one(build.data()).page == 2
+
+
 def test_a_photo_with_arrows_on_it_is_read_once():
     build = Builder()
-    arrows = "".join(
-        f"{120 + 9 * i} {120 + 7 * i} m {128 + 9 * i} {131 + 7 * i} l "
-        f"{124 + 9 * i} {118 + 7 * i} l {125 + 9 * i} {121 + 7 * i} l f\n"
-        for i in range(15)
-    )
+    arrows = scatter(105, 105, 190, 140)
     content = draw("Im", 100, 100, 200, 150) + arrows
     build.page(content, Im=build.dct(jpeg(photo())))
     assert read_one(build.data()).origin == "embedded"
+
+
+def test_the_same_arrows_without_a_photo_are_a_drawing():
+    build = Builder()
+    build.page(scatter(105, 105, 190, 140))
+    assert read_one(build.data()).origin == "rendered"
 
 
 def test_pictures_inside_a_drawing_are_left_blank_in_it():

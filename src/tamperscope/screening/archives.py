@@ -1,6 +1,6 @@
 """Walks zip archives in memory: nothing is unpacked to disk, so names like ``../x`` are only names.
 
-A zip bomb is refused by what its directory says it unpacks to, and again by counting while it does.
+A zip bomb is refused by what its directory says it unpacks to.
 """
 
 import io
@@ -54,20 +54,22 @@ def open_archive(source: Path | bytes, limits: Limits) -> Iterator[zipfile.ZipFi
 
 
 def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits) -> bytes:
-    """Unpack one entry into memory; UnreadableInputError where it is broken or unpacks too far."""
-    _check_bomb(entry.file_size, entry, limits)
-    chunks, total = [], 0
+    """Unpack one entry into memory; UnreadableInputError where it is broken or unpacks too far.
+
+    Read piece by piece, for then zipfile stops at the size that the directory says; in one piece it
+    unpacks all of an entry that lies about its size.
+    """
+    _check_bomb(entry, limits)
+    chunks = []
     try:
         with archive.open(entry) as file:
             while chunk := file.read(CHUNK):
-                total += len(chunk)
-                _check_bomb(total, entry, limits)
                 chunks.append(chunk)
+        return b"".join(chunks)
     except BROKEN as error:
         if "password" in str(error):
             raise UnreadableInputError("the archive is encrypted; unpack it first") from error
         raise UnreadableInputError(f"the entry is broken: {one_line(error)}") from error
-    return b"".join(chunks)
 
 
 def read_archive(
@@ -104,7 +106,8 @@ def read_archive(
             yield Unread(inner, str(error))
 
 
-def _check_bomb(size: int, entry: zipfile.ZipInfo, limits: Limits) -> None:
+def _check_bomb(entry: zipfile.ZipInfo, limits: Limits) -> None:
+    size = entry.file_size
     if size > limits.file_bytes:
         raise UnreadableInputError(
             f"the entry unpacks to over {limits.file_bytes:,} bytes, which is the limit"
