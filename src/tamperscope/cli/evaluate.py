@@ -77,6 +77,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     "--detector",
     "detectors",
     multiple=True,
+    type=click.Choice(["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt"]),
     help="Matcher to run; may be given several times.  [default: those of screen]",
 )
 @click.option(
@@ -119,15 +120,17 @@ def duplicates(
     from tamperscope.evaluation.duplicate_cases import Measurement
     from tamperscope.evaluation.duplicate_summary import as_text, summarise
     from tamperscope.evaluation.duplicates import plan
+    from tamperscope.matching import reuse
     from tamperscope.runtime import metadata
-    from tamperscope.screening.annotations import annotation_mask
 
     refuse_existing(out, overwrite=overwrite)
     chosen = sources.choose_split(sources.index_sources(images, kind), split)
     good, skipped = sources.check_sources(chosen)
     cases = {case.key: case for case in plan(good, count, pristine, panels)}
+    from tamperscope.screening.annotations import annotation_mask
+
+    names = detectors or reuse.DEFAULT
     annotate = annotation_mask if mask_annotations else None
-    names = detectors or default_matchers()
     measurement = Measurement(cases, tuple(good), seed, names, annotate)
     settings = {
         "split": split, "count": count, "pristine": pristine, "panels": panels,
@@ -159,10 +162,3 @@ def counting(stage: str, total: int) -> Callable[[str], None]:
     """Return what keeps the progress line up to date, called once for every finished case."""
     show, finished = progress_line(), itertools.count(1)
     return lambda key: show(stage, next(finished), total)
-
-
-def default_matchers() -> tuple[str, ...]:
-    """The matchers that ``tamperscope screen`` runs when none are named."""
-    from tamperscope.screening.pipeline import Options  # heavy
-
-    return Options().matchers
