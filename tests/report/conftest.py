@@ -52,7 +52,10 @@ class Example:
         compound[20:220, 270:490] = second
         self.panels = {"f001p01": first, "f001p02": second, "f002p01": strip}
         self.figures = {"f001": compound, "f002": strip}
-        self.masks = {("F1", 0): part, ("F1", 1): turned, ("F2", 0): line}
+        flat = np.zeros((90, 300), bool)
+        flat[20:60, 200:260] = True
+        strip[flat] = 140
+        self.masks = {("F1", 0): part, ("F1", 1): turned, ("F2", 0): line, ("F3", 0): flat}
         self.screening = Screening(
             figures=(
                 Figure(
@@ -69,7 +72,7 @@ class Example:
                     note="16 bit, stretched.",
                 ),
             ),
-            findings=(self._duplicate(), self._seam()),
+            findings=(self._duplicate(), self._seam(), self._erased()),
             unread=(Unread("<img src=x onerror=alert(1)>", "it is encrypted & cannot be read"),),
             run=Run(
                 "0.1.0", "0" * 40, {"screening": 1}, {"jobs": 2, "names": [HOSTILE]},
@@ -101,6 +104,15 @@ class Example:
             None,
             Evidence(chance=0.02, chance_null="blot, 160 panels", measures=(("step", 17.5),)),
             "The background changes abruptly along a vertical line.",
+        )  # fmt: skip
+
+    def _erased(self) -> Finding:
+        return Finding(
+            "F3", "erased", "erased", 0.4,
+            (Region("f002", "f002p01", Box(200, 20, 260, 60), corners(200, 20, 260, 60)),),
+            None,
+            Evidence(chance=0.04, chance_null="blot, 160 panels", measures=(("noise", 0.0),)),
+            "An area holds no noise.",
         )  # fmt: skip
 
     def write(self, out: Path) -> Path:

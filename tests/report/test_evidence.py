@@ -25,7 +25,7 @@ def test_every_picture_that_findings_name_is_there(written):
     screening = read_findings(written)
     named = [path for f in screening.findings for _, path in f.evidence.pictures]
     named += [region.mask for f in screening.findings for region in f.regions]
-    assert len(named) == 4 + 2 + 3
+    assert len(named) == 4 + 2 + 2 + 4
     for path in named:
         assert (written / path).is_file(), path
 
@@ -71,7 +71,7 @@ def test_the_same_screening_gives_the_same_bytes(example, tmp_path):
     example.write(tmp_path / "two")
     example.write(tmp_path / "two")  # over an existing report
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
-    assert len(digests(tmp_path / "one")) == 9 + 2 + 2  # evidence, previews, findings, page
+    assert len(digests(tmp_path / "one")) == 12 + 2 + 2  # evidence, previews, findings, page
 
 
 def test_a_region_without_mask_keeps_none_and_its_polygon_serves(example, tmp_path):

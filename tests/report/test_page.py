@@ -123,7 +123,7 @@ def test_every_picture_and_every_control_has_a_name(page):
     drawings = [a for a in page.all("svg") if "viewbox" in a and "aria-hidden" not in a]
     named = [a["aria-label"] for a in drawings if a.get("role") == "img"]
     nested = [a for a in drawings if "role" not in a]  # panels inside the drawing of a pair
-    assert len(named) == 1 + 3 + 2 + 2 + 2  # pair, its tiles, seam, places, figures
+    assert len(named) == 1 + 3 + 2 + 2 + 3 + 2  # pair, its tiles, seam, flat area, places, figures
     assert len(nested) == 2
     assert len(set(named)) >= 9
     assert "A as printed, panel 1 of figure 1, page 3" in named
@@ -138,13 +138,13 @@ def test_every_picture_and_every_control_has_a_name(page):
 def test_figures_are_in_the_page_once(page):
     shelf = [a for a in page.all("image") if a.get("id", "").startswith("picture-")]
     assert [a["id"] for a in shelf] == ["picture-f001", "picture-f002"]
-    assert len(page.all("use")) == 2 + 2 + 2  # pair, places, panels
+    assert len(page.all("use")) == 2 + 3 + 2  # pair, places, panels
 
 
 def test_the_statistics_are_told_in_words(page):
     for said in (
         "1 pair of panels that share content",
-        "2 observations",
+        "3 observations",
         "Turned by 90° counter-clockwise.",
         "None of the unrelated pairs of the comparison aligns this well",
         "Compared with: microscopy, 4,950 unrelated pairs",
@@ -256,6 +256,18 @@ def test_pictures_beyond_the_budget_are_linked_instead(example, tmp_path, monkey
     pictures = sum(len(a["href"]) for a in page.all("image"))
     assert budget < pictures <= budget * 4 / 3 + 4 * 40
     assert len(page.source) < full / 2
+
+
+def test_figures_with_findings_go_into_the_page_before_others(example, tmp_path, monkeypatch):
+    other = replace(example.screening.figures[0], id="f000", panels=())
+    example.figures["f000"] = example.figures["f001"]
+    example.screening = replace(example.screening, figures=(other, *example.screening.figures))
+    example.write(tmp_path)
+    budget = round(1.2 * (tmp_path / "evidence/previews/f001.jpg").stat().st_size)
+    monkeypatch.setattr(album.Album.__init__, "__defaults__", (budget,))
+    page = Page(rebuild(tmp_path))
+    shelf = [a["id"] for a in page.all("image") if a.get("id", "").startswith("picture-")]
+    assert shelf == ["picture-f001"]
 
 
 def test_the_budget_keeps_any_page_below_fifteen_megabytes():

@@ -48,7 +48,7 @@ def test_every_picture_is_decoded(page):
         });
         return pictures.length;
     """
-    assert page.run(decode) == 2 + 3 + 1 + 2  # figures, tiles of F1, A under B, tiles of F2
+    assert page.run(decode) == 2 + 3 + 1 + 4  # figures, tiles of F1, A under B, tiles of F2 and F3
     sizes = page.run("return [...document.querySelectorAll('.crop')].map((s) => s.clientHeight)")
     assert min(sizes) > 40
 
@@ -56,10 +56,10 @@ def test_every_picture_is_decoded(page):
 def test_keys_move_between_findings(page):
     assert page.run(CURRENT) is None
     seen = []
-    for key in ("j", "j", "j", "k", "k", RIGHT):
+    for key in ("j", "j", "j", "j", "k", "k", "k", RIGHT):
         page.press(key)
         seen.append(page.run(CURRENT))
-    assert seen == ["F1", "F2", "F2", "F1", "F1", "F2"]
+    assert seen == ["F1", "F2", "F3", "F3", "F2", "F1", "F1", "F2"]
     assert page.run("return document.activeElement.id") == "F2"
     assert page.run("return document.querySelector('a[aria-current]').hash") == "#F2"
 
@@ -138,8 +138,8 @@ def test_a_review_is_shown_and_kept(page, written):
     page.press("e")
     page.open(written / "report.html")
     cells = "return [...document.querySelectorAll('[data-review-of]')].map((c) => c.textContent)"
-    assert page.run(cells) == ["Follow up", "Looks explained"]
-    assert page.run("return document.querySelector('.progress').textContent") == "2 of 2 reviewed"
+    assert page.run(cells) == ["Follow up", "Looks explained", "–"]
+    assert page.run("return document.querySelector('.progress').textContent") == "2 of 3 reviewed"
     note = "return document.querySelector('#F1 .note input').value"
     assert page.run(note) == "ask for <b>raw</b> data"
 
@@ -170,6 +170,7 @@ def test_the_review_can_be_saved_as_json(page):
     assert saved["reviews"] == [
         {"finding": "F1", "mark": "explained", "note": ""},
         {"finding": "F2", "mark": "", "note": ""},
+        {"finding": "F3", "mark": "", "note": ""},
     ]
 
 
