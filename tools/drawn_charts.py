@@ -265,8 +265,10 @@ def draw_blot(rng: np.random.Generator) -> np.ndarray:
     lane, pitch = int(rng.integers(18, 60)), int(rng.integers(18, 60))
     height, width = rows * pitch + 8, lanes * lane + 8
     y, x = np.mgrid[:height, :width].astype(np.float64)
-    plane = np.full((height, width), rng.uniform(0.62, 1.0))
-    plane -= rng.uniform(0, 0.1) * (y / height) + rng.uniform(0, 0.08) * np.cos(x / width * 3)
+    burnt = rng.random() < 0.4  # exposed or stretched until the ground is white
+    plane = np.full((height, width), rng.uniform(1.0, 1.06) if burnt else rng.uniform(0.62, 1.0))
+    if not burnt:
+        plane -= rng.uniform(0, 0.1) * (y / height) + rng.uniform(0, 0.08) * np.cos(x / width * 3)
     for i in range(rows):
         strength, bend = rng.uniform(0.2, 1.0), rng.normal(0, 0.04)
         thick = pitch * rng.uniform(0.06, 0.22)
@@ -283,4 +285,29 @@ def draw_blot(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.12:
         plane = 1 - plane
     grey = np.clip(plane * 255, 0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    strip = np.repeat(grey[..., None], 3, axis=2)
+    return _labelled(strip, rng) if rng.random() < 0.4 else strip
+
+
+def _labelled(strip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A blot on a white page with names, sizes and treatments round it, framed or not."""
+    height, width = strip.shape[:2]
+    left, top = int(rng.integers(0, 110)), int(rng.integers(0, 50))
+    right, below = int(rng.integers(0, 60)), int(rng.integers(0, 40))
+    page = Image.new("RGB", (left + width + right, top + height + below), (255, 255, 255))
+    page.paste(Image.fromarray(strip), (left, top))
+    pen = ImageDraw.Draw(page)
+    if rng.random() < 0.6:
+        pen.rectangle([left, top, left + width - 1, top + height - 1], outline=0)
+    font = ImageFont.load_default(int(rng.integers(9, 16)))
+    for y in range(top, top + height, 40):
+        if left > 40:
+            pen.text((2, y + 4), str(rng.choice(WORDS)), fill=0, font=font)
+        if right > 25:
+            pen.text(
+                (left + width + 3, y + 4), f"- {int(rng.integers(10, 250))}", fill=0, font=font
+            )
+    for x in range(left, left + width, 45):
+        if top > 18:
+            pen.text((x, top - 18), str(rng.choice(WORDS))[:5], fill=0, font=font)
+    return np.asarray(page)

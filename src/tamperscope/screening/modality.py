@@ -1,9 +1,9 @@
 """Name the modality of a panel: blot or gel, microscopy, FACS, macroscopy, photo, or chart.
 
-Hand-made features (:mod:`tamperscope.screening.appearance`) go through a small fitted network:
-standardised and clipped, then affine maps with rectified units between them, then softmax. The
-table ``modality.npz`` is fitted by ``tools/fit_modality.py`` on pictures whose licences permit it
-and on drawn charts and blots; ``benchmarks/results/modality.json`` holds how well it does.
+Hand-made features (:mod:`tamperscope.screening.appearance`) are standardised and clipped, then go
+through a multinomial logistic regression. The table ``modality.npz`` is fitted by
+``tools/fit_modality.py`` on pictures whose licences permit it and on drawn charts and blots;
+``benchmarks/results/modality.json`` holds how well it does.
 """
 
 from dataclasses import dataclass
@@ -19,24 +19,25 @@ from tamperscope.screening.appearance import describe_appearance
 CLIP = 4.0
 """Standard deviations beyond which a feature says no more."""
 
+SET_ASIDE = 0.5
+"""Least probability of a chart: what is called one is not screened, so doubt keeps it in."""
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What was fitted; ``layers`` holds (weights, bias) from features to kinds."""
+    """What was fitted."""
 
     mean: NDArray[np.float32]  # (features,)
     scale: NDArray[np.float32]  # (features,)
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+    weights: NDArray[np.float32]  # (features, kinds)
+    bias: NDArray[np.float32]  # (kinds,)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities in the order of ``PANEL_KINDS``, (..., 6), of features (..., n)."""
-        value = np.clip((features - self.mean) / self.scale, -CLIP, CLIP)
-        for number, (weights, bias) in enumerate(self.layers):
-            value = value @ weights + bias
-            if number + 1 < len(self.layers):
-                value = np.maximum(value, 0)
-        value = np.exp(value - value.max(-1, keepdims=True))
-        return value / value.sum(-1, keepdims=True)
+        inputs = np.clip((features - self.mean) / self.scale, -CLIP, CLIP)
+        logits = inputs @ self.weights + self.bias
+        odds = np.exp(logits - logits.max(-1, keepdims=True))
+        return odds / odds.sum(-1, keepdims=True)
 
 
 def classify(pixels: NDArray[np.uint8]) -> tuple[str, float]:
@@ -46,6 +47,8 @@ def classify(pixels: NDArray[np.uint8]) -> tuple[str, float]:
         pixels: uint8 (height, width, 3), RGB, one panel.
     """
     shares = kind_probabilities(pixels)
+    if shares["chart"] < SET_ASIDE:
+        del shares["chart"]
     kind = max(shares, key=shares.__getitem__)
     return kind, shares[kind]
 
@@ -63,6 +66,4 @@ def shipped_table() -> Table:
         files("tamperscope.screening").joinpath("modality.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
     ):
-        count = sum(name.startswith("weights") for name in stored.files)
-        layers = tuple((stored[f"weights{i}"], stored[f"bias{i}"]) for i in range(count))
-        return Table(stored["mean"], stored["scale"], layers)
+        return Table(stored["mean"], stored["scale"], stored["weights"], stored["bias"])
