@@ -91,6 +91,18 @@ def test_a_difference_shows_where_it_is_and_how_strong(smooth):
     np.testing.assert_array_equal(shown[:, :5], alignment.hatching((70, 50))[:, :5])
 
 
+def test_the_tone_curve_is_flat_beyond_the_tones_it_was_fitted_to(smooth):
+    """Brighter places outside the region are held against the brightest tone inside it."""
+    region = smooth[..., 0] < 120
+    brightest = smooth[..., 0][region].max()
+    inside = np.ones_like(region)
+    shown = alignment.difference(smooth, smooth, inside, region)
+    assert shown[region].min() >= 253
+    beyond = smooth[..., 0][~region] - float(brightest)
+    expected = 255 * (1 - np.clip(beyond / alignment.FULL_SCALE, 0, 1))
+    assert np.abs(shown[~region][:, 0] - expected).max() < 3
+
+
 def test_a_window_shows_the_surroundings_and_stays_in_the_panel():
     panel = Panel("f1p1", Box(100, 50, 400, 250), "photo", 1.0)
     polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))

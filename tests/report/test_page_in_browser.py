@@ -79,7 +79,13 @@ def test_b_blinks_between_a_and_b_and_stops_when_one_moves_on(page):
         }).observe(layer, { attributes: true });
     """
     assert page.run_async(watch) == ["0", "1"]
+    page.run("""
+        const clear = window.clearInterval;
+        window.cleared = 0;
+        window.clearInterval = (timer) => { window.cleared += 1; clear(timer); };
+    """)
     page.press("j")
+    assert page.run("return window.cleared") == 1
     assert page.run(PRESSED, "#F1 button.blink") == "false"
     assert page.run(OPACITY) == "1"
 
