@@ -12,8 +12,8 @@ dense-field copy-move forgery detection", IEEE TIFS 10(11), 2015:
 * ``zm``: Zernike moments (F. Zernike, 1934; A. Khotanzad, Y. Hong, IEEE TPAMI 12(5), 1990);
 * ``pct``: polar cosine transform, R = cos(pi n r^2) (P.-T. Yap, X. Jiang, A. Kot, IEEE TPAMI 32(7),
   2010);
-* ``fmt``: Fourier-Mellin transform, R = exp(-i w ln r) / r over a window of ln r, whose magnitudes
-  also change little under scaling (Y. Sheng, H. Arsenault, JOSA A 3(6), 1986). The magnitudes at
+* ``fmt``: Fourier-Mellin transform, R = exp(-i w ln r) / r between two radii, whose magnitudes
+  also change less under scaling (Y. Sheng, H. Arsenault, JOSA A 3(6), 1986). The magnitudes at
   +m and -m trade places under reflection; the root of their summed squares does not.
 
 What differs from the paper: an odd-sized disc centred on a pixel, so that flips and right-angle
@@ -40,7 +40,7 @@ FEATURES = ("zm", "pct", "fmt")
 SUBPIXELS = 8  # per side of a pixel, to integrate over its square; even: none lies on the centre
 ZERNIKE_ORDER = 6  # highest n; the paper takes 5
 COSINE_ORDER = 4  # highest n + m; the paper takes 3
-MELLIN_ORDERS = (4, 4)  # highest radial frequency and highest m
+MELLIN_ORDERS = (3, 5)  # highest radial frequency and highest m
 MELLIN_INNER = 1.5  # pixels: inner radius of the Fourier-Mellin window
 RADIUS = {"zm": 8, "pct": 8, "fmt": 12}  # pixels from the centre to the rim
 
@@ -105,8 +105,8 @@ def mellin_moments(orders: tuple[int, int] = MELLIN_ORDERS, inner: float = 0.12)
     def wave(k: int, quarter: float) -> Radial:
         def radial(r: NDArray[np.float64]) -> NDArray[np.float64]:
             depth = np.log(np.maximum(r, inner)) / span  # -1 at the inner rim, 0 at the outer
-            window = np.where(r > inner, np.sin(-math.pi * depth), 0.0)
-            return window * np.cos(2 * math.pi * k * depth - quarter) / np.maximum(r, inner)
+            wave = np.cos(2 * math.pi * k * depth - quarter) / np.maximum(r, inner)
+            return np.where(r > inner, wave, 0.0)
 
         return radial
 
