@@ -26,8 +26,8 @@ EDGE_SHARE = 0.3  # of rows that must change colour at both edges of a gutter
 ABRUPT = 0.6  # share of what differs a dozen pixels further on must differ at the edge already
 STEP = 8.0  # grey levels: the least step that counts in one row
 OUTSTANDING = 2.2  # times the row's own mean step over thirteen pixels
-LINE_SHARE = 0.65  # of rows that must step at both edges of a thin line
-ABUTTING_SHARE = 0.8  # of rows that must step where two panels touch
+LINE_SHARE = 0.75  # of rows that must step at both edges of a thin line
+ABUTTING_SHARE = 0.85  # of rows that must step where two panels touch
 MOST = 12  # gutters side by side; more are the gaps of a plate of colonies or wells
 WIDE = 16  # columns: a gutter this wide has a block that JPEG leaves clean
 CLEAN = 1.5  # grey levels: spread of its cleanest column; the ground of a blot has grain
@@ -80,6 +80,24 @@ def find_separators(
     if touching:
         found += _touching(steps, region.shape[0])
     return _apart(found, least, region.shape[1])
+
+
+def margins(region: Pixels) -> tuple[int, int]:
+    """Columns of one colour at the left and at the right that end abruptly; 0 where they fade."""
+    width = region.shape[1]
+    if width < 16:
+        return 0, 0
+    mean, spread = _column_statistics(region)
+    found = []
+    for flip in (slice(None), slice(None, None, -1)):
+        level, grain, side = mean[flip], spread[flip], region[:, flip]
+        plain = (grain <= UNIFORM) & (np.abs(level - level[0]).max(-1) < 4)
+        stop = int(np.argmin(plain)) if not plain.all() else 0
+        tolerance = max(2.0, 4 * float(grain[: max(stop, 1)].mean()))
+        abrupt = stop > 0 and _edge(side[:, stop : stop + 13], level[0], tolerance) >= EDGE_SHARE
+        found.append(stop if abrupt else 0)
+    left, right = found
+    return (left, right) if left + right < width // 2 else (0, 0)
 
 
 def transposed(region: Pixels) -> Pixels:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.records import Box, Figure, Panel
-from tamperscope.screening.gutters import find_separators, transposed
+from tamperscope.screening.gutters import find_separators, margins, transposed
 from tamperscope.screening.modality import classify
 from tamperscope.screening.pieces import (
     Page,
@@ -155,7 +155,7 @@ class Splitter:
                 if whole and part.kind in DRAWN:
                     part = self._with_labels(part, text, rest, box)
                 found.append(part)
-        return found + self._loose(rest, text, found, box)
+        return found + self._loose(rest, text, found, box, depth)
 
     def _with_labels(self, part: Leaf, text: list[Box], rest: NDArray[np.uint8], at: Box) -> Leaf:
         """A framed plot with the numbers and titles at its left, below and above."""
@@ -177,7 +177,7 @@ class Splitter:
         return replace(part, box=Box(x0, y0, frame.x1, y1))
 
     def _loose(
-        self, rest: NDArray[np.uint8], boxes: list[Box], taken: list[Leaf], at: Box
+        self, rest: NDArray[np.uint8], boxes: list[Box], taken: list[Leaf], at: Box, depth: int
     ) -> list[Leaf]:
         """Drawings and unframed pictures among the ink that is left."""
         found = []
@@ -193,14 +193,14 @@ class Splitter:
             soft = leaf.kind not in DRAWN and leaf.probability > SURE
             drawing = mark >= self.sizes.drawing and shorter >= self.sizes.longest
             if drawing or (soft and here.width >= 2 * self.sizes.longest):
-                found.append(leaf)
+                found += self._cut(leaf, depth + 1)  # JPEG may have joined what is apart
         return found
 
     def _drawings(self, leaf: Leaf, ink: NDArray[np.uint8], depth: int) -> list[Leaf]:
         """A page without solid rectangles: plots, schemes, or one picture on a white ground."""
         if leaf.kind not in DRAWN and leaf.probability > SURE:
             return []
-        parts = self._loose(ink, clusters(ink, self.sizes.gap), [], leaf.box)
+        parts = self._loose(ink, clusters(ink, self.sizes.gap), [], leaf.box, depth)
         return parts if len(parts) > 1 else []
 
     def _cut(self, leaf: Leaf, depth: int) -> list[Leaf]:
@@ -231,8 +231,10 @@ class Splitter:
         return found
 
     def _trimmed(self, leaf: Leaf) -> Leaf:
-        """A drawing without the page around it."""
-        page = page_of(self.pixels[leaf.box.slices]) if leaf.kind in DRAWN else None
+        """A drawing without the page around it; a picture without its plain margins."""
+        if leaf.kind not in DRAWN:
+            return leaf if leaf.box == self.whole else replace(leaf, box=self._inner(leaf.box))
+        page = page_of(self.pixels[leaf.box.slices])
         if page is None:
             return leaf
         ink = ink_of(self.pixels[leaf.box.slices], page)
@@ -241,6 +243,12 @@ class Splitter:
         x, y, width, height = cv2.boundingRect(ink)
         box = Box(x, y, x + width, y + height).shifted(leaf.box.x0, leaf.box.y0)
         return replace(leaf, box=box)
+
+    def _inner(self, box: Box) -> Box:
+        region = self.pixels[box.slices]
+        left, right = margins(region)
+        top, bottom = margins(transposed(region))
+        return Box(box.x0 + left, box.y0 + top, box.x1 - right, box.y1 - bottom)
 
 
 def _misses(ink: NDArray[np.uint8], solids: list[Box]) -> bool:

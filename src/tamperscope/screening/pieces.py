@@ -45,7 +45,9 @@ def page_of(region: Pixels, least: float = 0.5) -> Page | None:
     near = distance <= 10
     if near.mean() < least:
         return None
-    tolerance = float(np.clip(4 + 4 * distance[near].mean(), 5, 20))
+    everywhere = channel_max(np.abs(region[::3, ::3].astype(np.int16) - colour))
+    noise = float(everywhere[everywhere <= 12].mean())  # JPEG rings between pictures, not outside
+    tolerance = float(np.clip(4 + 6 * noise, 5, 14))
     return Page((int(colour[0]), int(colour[1]), int(colour[2])), tolerance)
 
 
