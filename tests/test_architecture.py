@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "tamperscope"
 MAY_IMPORT = {
     "errors": set(),
     "records": set(),
+    "movement": {"records"},
     "images": {"errors"},
     "runtime": {"errors"},
     "kernels": {"errors"},
@@ -19,8 +20,8 @@ MAY_IMPORT = {
     "synth": {"errors", "images", "data"},
     "evaluation": {"errors", "images", "runtime", "data", "models", "matching"},
     "training": {"errors", "runtime", "data", "synth", "models", "evaluation"},
-    "screening": {"errors", "records", "images", "runtime", "models", "matching"},
-    "report": {"errors", "records", "images"},
+    "screening": {"errors", "records", "movement", "images", "runtime", "models", "matching"},
+    "report": {"errors", "records", "movement", "images"},
 }
 EVERYTHING = {"cli"}
 NO_TORCH = (

@@ -26,6 +26,11 @@ from tamperscope.cli.output import prepare_folder, progress_line
     ),
     help="Use only these detectors; may be given several times.",
 )
+@click.option(
+    "--max-pages",
+    type=click.IntRange(1),
+    help="Pages of one document that are read at most; 500 by default.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; as many as processors by default.")
 @click.option("--fail-on-findings", is_flag=True, help="Exit with status 1 if there are findings.")
 def command(
@@ -34,6 +39,7 @@ def command(
     overwrite: bool,
     panels_file: Path | None,
     detectors: tuple[str, ...],
+    max_pages: int | None,
     jobs: int | None,
     fail_on_findings: bool,
 ) -> None:
@@ -63,11 +69,13 @@ def command(
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.report import write_report
     from tamperscope.runtime import cpu_count
+    from tamperscope.screening.limits import Limits
     from tamperscope.screening.panels_file import write_panels
     from tamperscope.screening.pipeline import DETECTORS, Options, screen
 
     prepare_folder(out, overwrite)
-    options = Options(detectors or DETECTORS, panels_file, jobs or cpu_count())
+    pages = max_pages or Limits().pages
+    options = Options(detectors or DETECTORS, panels_file, pages, jobs or cpu_count())
     screened = screen(inputs, out, options, progress_line())
     screening = screened.screening
     write_panels(out / "panels.json", screening.figures)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tamperscope.movement import movement
 from tamperscope.records import Box, Matrix, Panel, Point, Region
-from tamperscope.report.transform import movement
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 Mask = NDArray[np.bool_]  # (height, width)

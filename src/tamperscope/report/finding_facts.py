@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from tamperscope.movement import in_words, movement
 from tamperscope.records import Figure, Finding
-from tamperscope.report import drawing, transform, words
+from tamperscope.report import drawing, words
 from tamperscope.report.evidence import FOLDER, Place, is_pair
 from tamperscope.report.markup import Child, Element, element, name
 from tamperscope.report.titles import (
@@ -99,8 +100,8 @@ def _movement(finding: Finding, places: list[Place]) -> list[Element]:
     assert finding.transform is not None
     box, panel = first.region.box, first.panel.box
     centre = ((box.x0 + box.x1) / 2 - panel.x0, (box.y0 + box.y1) / 2 - panel.y0)
-    move = transform.movement(finding.transform, centre)
-    said = transform.in_words(move, same_panel=first.panel.id == second.panel.id)
+    move = movement(finding.transform, centre)
+    said = in_words(move, same_panel=first.panel.id == second.panel.id)
     rows = [
         element("tr", [element("td", f"{value:.6g}") for value in row]) for row in finding.transform
     ]

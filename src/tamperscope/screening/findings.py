@@ -1,6 +1,6 @@
 """Turns what the workers found into findings: regions in figure coordinates, evidence, order."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tamperscope.records import Box, Evidence, Figure, Finding, Panel, Point, Region
 from tamperscope.screening.tasks import Marked, Proven
-from tamperscope.screening.wording import geometry, sentence_between, sentence_within
+from tamperscope.screening.wording import movement_of, sentence_between, sentence_within
 
 Mask = NDArray[np.bool_]
 Masks = dict[tuple[str, int], Mask]
@@ -28,20 +28,25 @@ class Place:
 
     figure: Figure
     panel: Panel
+    documents: int  # in the screening; the document is named where there are several
 
     @property
     def name(self) -> str:
-        """E.g. ``panel 2 of figure 3 (paper.pdf, page 5)``."""
+        """E.g. ``panel 2 of figure 3 (page 5)``."""
         number = [panel.id for panel in self.figure.panels].index(self.panel.id) + 1
         label = self.panel.label or str(number)
-        page = f", page {self.figure.page}" if self.figure.page is not None else ""
-        figure = f"figure {int(self.figure.id.lstrip('f'))} ({self.figure.document}{page})"
+        where = [self.figure.document] if self.documents > 1 else []
+        where += [f"page {self.figure.page}"] if self.figure.page is not None else []
+        figure = f"figure {int(self.figure.id.lstrip('f'))}"
+        if where:
+            figure += f" ({', '.join(where)})"
         return f"panel {label} of {figure}" if len(self.figure.panels) > 1 else figure
 
 
-def places(figures: Iterable[Figure]) -> dict[str, Place]:
+def places(figures: Sequence[Figure]) -> dict[str, Place]:
     """Every panel by its id."""
-    return {panel.id: Place(figure, panel) for figure in figures for panel in figure.panels}
+    count = len({figure.document for figure in figures})
+    return {panel.id: Place(figure, panel, count) for figure in figures for panel in figure.panels}
 
 
 def outline(mask: Mask, origin: Box) -> tuple[Box, tuple[Point, ...]]:
@@ -80,16 +85,12 @@ def shows_one_field(proven: Proven, first: Place, second: Place) -> bool:
     a, b = first.panel.box, second.panel.box
     if abs(a.width - b.width) > 0.05 * a.width or abs(a.height - b.height) > 0.05 * a.height:
         return False
-    matrix = np.asarray(proven.match.transform)
-    shape = geometry(matrix)
-    centre = np.array([a.width / 2, a.height / 2, 1.0])
-    moved = (matrix @ centre)[:2] / (matrix @ centre)[2]
-    wanted = np.array([b.width / 2, b.height / 2])
-    shift = np.abs(moved - wanted) / (a.width, a.height)
+    move = movement_of(proven.match)
+    shift = np.abs(move.shift) / (a.width, a.height)
     return bool(
-        not shape.mirrored
-        and abs(shape.degrees) < 1
-        and abs(shape.scale - 1) < 0.05
+        not move.mirrored
+        and abs(move.degrees) < 1
+        and abs(move.scale - 1) < 0.05
         and shift.max() < SAME_PLACE
     )
 

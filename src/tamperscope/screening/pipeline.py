@@ -25,6 +25,7 @@ from tamperscope.screening.findings import (
     number,
     places,
 )
+from tamperscope.screening.limits import Limits
 from tamperscope.screening.panels import find_panels
 from tamperscope.screening.panels_file import read_panels
 from tamperscope.screening.store import FigureStore
@@ -56,6 +57,7 @@ class Options:
 
     detectors: tuple[str, ...] = DETECTORS
     panels_file: Path | None = None  # an edited panels.json
+    pages: int = Limits().pages  # of one document that are read at most
     jobs: int = field(default_factory=cpu_count)
 
     @property
@@ -114,7 +116,6 @@ def screen(
         progress: Told what is going on.
 
     Raises:
-        UnreadableInputError: An input does not exist.
         PanelsFileError: The corrected panels do not fit.
         MissingKernelError: A detector was asked for whose native library is not built.
     """
@@ -165,7 +166,7 @@ def _read(
     progress: Progress,
 ) -> None:
     """Read figures, write them to the store and split them into panels."""
-    for item in read_documents(inputs):
+    for item in read_documents(inputs, limits=Limits(pages=options.pages)):
         if isinstance(item, Unread):
             found.unread.append(item)
             continue

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tamperscope.report.transform import in_words, movement
+from tamperscope.movement import in_words, movement
 
 RIGHT_ANGLES = [  # (x, y) -> matrix row by row, for a picture of W columns and H rows
     ("same size and orientation", lambda a: a, "+x +y"),
