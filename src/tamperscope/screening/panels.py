@@ -144,18 +144,26 @@ class Splitter:
             return []  # dark pictures on a dark page: cuts tell them apart better
         if not solids:
             return self._drawings(leaf, ink, depth) if not inside else []
-        rest = ink.copy()
+        rest, inside_of = ink.copy(), {}
         for solid in solids:
-            rest[solid.slices] = 0
+            parts = self._region(solid.shifted(box.x0, box.y0), depth + 1)
+            if not self._is_bar(parts):
+                inside_of[solid] = parts
+                rest[solid.slices] = 0
         text = clusters(rest, self.sizes.gap)
         found: list[Leaf] = []
-        for solid in solids:
-            for part in self._region(solid.shifted(box.x0, box.y0), depth + 1):
-                whole = part.box == solid.shifted(box.x0, box.y0)
-                if whole and part.kind in DRAWN:
-                    part = self._with_labels(part, text, rest, box)
-                found.append(part)
+        for solid, parts in inside_of.items():
+            whole = solid.shifted(box.x0, box.y0)
+            plot = len(parts) == 1 and parts[0].kind in DRAWN and parts[0].box == whole
+            found += [self._with_labels(parts[0], text, rest, box)] if plot else parts
         return found + self._loose(rest, text, found, box, depth)
+
+    def _is_bar(self, parts: list[Leaf]) -> bool:
+        """Whether a solid is a bar of a chart, which the strokes round it then belong to."""
+        if len(parts) != 1 or parts[0].kind not in DRAWN:
+            return False
+        box = parts[0].box
+        return box.width < box.height and box.width < self.sizes.drawing
 
     def _with_labels(self, part: Leaf, text: list[Box], rest: NDArray[np.uint8], at: Box) -> Leaf:
         """A framed plot with the numbers and titles at its left, below and above."""
@@ -205,8 +213,8 @@ class Splitter:
 
     def _cut(self, leaf: Leaf, depth: int) -> list[Leaf]:
         """Cut at separators along one axis, then go on with the pieces."""
-        drawn = leaf.kind in DRAWN and leaf.probability > SURE
-        if drawn and leaf.kind == "facs":
+        drawn = leaf.kind in DRAWN
+        if leaf.kind == "facs" and leaf.probability > SURE:
             return [self._trimmed(leaf)]
         region = self.pixels[leaf.box.slices]
         # A lane of a blot is no panel, and one set in from elsewhere is a seam.

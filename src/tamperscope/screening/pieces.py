@@ -18,7 +18,7 @@ Mask = NDArray[np.uint8]  # (height, width), 0 or 1, as OpenCV takes them
 
 EXTENT = 0.87  # share of its bounding box that a solid rectangle fills
 SMALL = 60  # pixels: shorter side of a box that could be a word or a band
-FLAT = 0.995  # share of one colour above which a rectangle is a bar or swatch, not a picture
+FLAT = 0.99  # share of one colour above which a rectangle is a bar or swatch, not a picture
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ def _has_straight_sides(ink: Mask, box: Box) -> bool:
 def is_flat(region: Pixels) -> bool:
     """Whether the region, but for a rim, is of one colour."""
     height, width = region.shape[:2]
-    rim = max(1, min(height, width) // 12)
+    rim = max(1, min(height, width) // 6)
     inner = region[rim : height - rim, rim : width - rim]
     inner = inner if inner.size else region
     sample = inner[:: max(1, inner.shape[0] // 150), :: max(1, inner.shape[1] // 150)].reshape(
         -1, 3
     )
     distance = channel_max(np.abs(sample.astype(np.int16) - commonest(sample)))
-    same = distance <= 6
+    same = distance <= 8
     return bool(same.mean() > FLAT)
 
 
