@@ -1,17 +1,25 @@
 """How much two aligned pictures have in common, and where.
 
-*Evidence* is the information that one picture holds about the other, in nats, summed over octave
-bands: ``sum over bands of -n/2 log(1 - r^2)`` with r the correlation in the band and n the number
-of independent samples in it. n is not the number of pixels:
+*Evidence* is the information that one picture holds about the other, in nats, beyond what growing
+a region where two pictures agree picks out anyway, summed over octave bands:
+
+    sum over bands of  n/2 log((1 - r0^2) / (1 - r^2)) where r > r0,
+                 less  G n/2 (k q - r)^2               where r < k q
+
+with r the correlation in the band, q the strength of its weaker side to that of its stronger one
+and n the number of independent samples. The second line speaks against look-alikes, such as two
+lanes of one gel: where both sides hold equally strong fine detail, a copy shares it. Where one side
+was blurred or got noise, q is small and nothing is held against it. n is not the number of pixels:
 
 * two unrelated pictures whose power sits at the same few frequencies (stripes, lattices, lanes,
-  anything smooth) correlate by chance with variance ``sum |A|^2 |B|^2 / (sum |A|^2 sum |B|^2)`` over
-  frequencies (M. S. Bartlett, "On the theoretical specification and sampling properties of
+  anything smooth) correlate by chance with variance ``sum |A|^2 |B|^2 / (sum |A|^2 sum |B|^2)``
+  over frequencies (M. S. Bartlett, "On the theoretical specification and sampling properties of
   autocorrelated time series", 1946, for two dimensions); its inverse is the first bound of n;
 * where a few places hold all the contrast (one band on empty ground), only these places count:
   the participation ratio of the local power is the second factor.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -24,9 +32,21 @@ from tamperscope.matching.match import Gray, Mask
 MOST_BANDS = 6
 SMALLEST_LEVEL = 10  # samples: shorter side of the coarsest level that is measured
 EVEN_WINDOW = (9, 9)  # samples of a level over which contrast is evened out
+SELECTED_R = 0.8  # look-alikes agree this well where a region was grown for agreeing
+SHARED = 0.45  # least share of q that the correlation of a copy reaches, under JPEG 60 too
+PENALTY = 10.0
 LARGEST_R = 0.98  # a correlation is not believed beyond this
 NOISE = 1.0 / 255  # quantisation and light compression: fainter local contrast counts less
 LIKE_WINDOW = (9, 9)  # samples; applied twice, for a tapered window of the local correlation
+
+
+@dataclass(frozen=True)
+class Band:
+    """What two pictures share in one octave of spatial frequency."""
+
+    correlation: float
+    samples: float  # independent ones
+    balance: float  # of the strengths of the two sides, weaker to stronger, in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -35,7 +55,7 @@ class Agreement:
 
     evidence: float  # nats
     correlation: float  # Pearson of grey values
-    bands: tuple[tuple[float, float], ...]  # (correlation, independent samples), finest first
+    bands: tuple["Band", ...]  # finest first
 
 
 def noise_level(gray: Gray) -> float:
@@ -51,9 +71,20 @@ def noise_level(gray: Gray) -> float:
     return float(np.median(np.abs(response)) / 0.6745 / 6.0)
 
 
-def local_likeness(source: Gray, target: Gray, valid: Mask) -> tuple[Gray, Mask]:
-    """Correlate two aligned pictures locally: (correlation, where both hold something)."""
-    weight = valid.astype(np.float32)
+def local_likeness(source: Gray, target: Gray, inside: Mask, valid: Mask) -> tuple[Gray, Mask]:
+    """Correlate two aligned pictures locally.
+
+    Args:
+        source: First picture, (height, width).
+        target: Second one, aligned and not inverted.
+        inside: Where both have pixels.
+        valid: Where both are usable.
+
+    Returns:
+        The correlation, and where it counts: both are usable and one holds something, or one is
+        empty where the other is not.
+    """
+    weight = inside.astype(np.float32)
     a, b = (cv2.GaussianBlur(g, (5, 5), 1.0) for g in (source, target))
 
     def smooth(values: NDArray) -> NDArray:
@@ -64,11 +95,13 @@ def local_likeness(source: Gray, target: Gray, valid: Mask) -> tuple[Gray, Mask]
     var_a = np.maximum(smooth(a * a) / total - mean_a**2, 0)
     var_b = np.maximum(smooth(b * b) / total - mean_b**2, 0)
     cov = smooth(a * b) / total - mean_a * mean_b
-    floor_a = NOISE + 0.6 * noise_level(source)
-    floor_b = NOISE + 0.6 * noise_level(target)
-    textured = (var_a > floor_a**2) | (var_b > floor_b**2)
-    likeness = cov / np.sqrt((var_a + 0.25 * floor_a**2) * (var_b + 0.25 * floor_b**2))
-    return likeness, np.asarray(textured & valid)
+    floor_a = (NOISE + 0.6 * noise_level(source)) ** 2
+    floor_b = (NOISE + 0.6 * noise_level(target)) ** 2
+    something = (var_a > floor_a) | (var_b > floor_b)
+    empty = np.minimum(var_a / floor_a, var_b / floor_b) < 0.25
+    full = np.maximum(var_a / floor_a, var_b / floor_b) > 4
+    likeness = cov / np.sqrt((var_a + 0.25 * floor_a) * (var_b + 0.25 * floor_b))
+    return likeness, np.asarray((something & valid) | (empty & full & inside))
 
 
 def measure(source: Gray, target: Gray, mask: Mask) -> Agreement:
@@ -87,8 +120,18 @@ def measure(source: Gray, target: Gray, mask: Mask) -> Agreement:
         fine_b = b - cv2.pyrUp(coarse_b, dstsize=size)
         bands.append(_band(fine_a, fine_b, weight))
         a, b, weight = coarse_a, coarse_b, (cv2.pyrDown(weight) > 0.5).astype(np.float32)
-    evidence = sum(-0.5 * n * np.log(1 - min(r, LARGEST_R) ** 2) for r, n in bands if r > 0)
-    return Agreement(float(evidence), correlation, tuple(bands))
+    return Agreement(evidence_of(tuple(bands)), correlation, tuple(bands))
+
+
+def evidence_of(bands: tuple[Band, ...]) -> float:
+    """Nats that bands hold; see the module. Negative for look-alikes."""
+    total = 0.0
+    for band in bands:
+        r = min(band.correlation, LARGEST_R)
+        missing = max(SHARED * band.balance - r, 0.0)
+        gained = math.log((1 - SELECTED_R**2) / (1 - r**2)) if r > SELECTED_R else 0.0
+        total += 0.5 * band.samples * (gained - PENALTY * missing**2)
+    return total
 
 
 def pearson(a: NDArray, b: NDArray) -> float:
@@ -116,15 +159,16 @@ def _filled(picture: Gray, weight: Gray) -> Gray:
     return filled + np.float32(mean)
 
 
-def _band(a: Gray, b: Gray, weight: Gray) -> tuple[float, float]:
-    """Correlation and number of independent samples of one band."""
+def _band(a: Gray, b: Gray, weight: Gray) -> Band:
+    """Measure one band of both pictures."""
+    strengths = sorted(float(np.vdot(band * weight, band)) for band in (a, b))
     total = np.maximum(cv2.blur(weight, EVEN_WINDOW), 1e-3)
     a, power_a = _evened(a, weight, total)
     b, power_b = _evened(b, weight, total)
     power = float(np.vdot(a, a)) * float(np.vdot(b, b))
     inside = weight > 0
     if power < 1e-12 or not inside.any():
-        return 0.0, 0.0
+        return Band(0.0, 0.0, 0.0)
     r = float(np.vdot(a, b)) / np.sqrt(power)
     spectrum_a, spectrum_b = (np.abs(fft.rfft2(x)) ** 2 for x in (a, b))
     twice = np.full(spectrum_a.shape[1], 2.0, np.float32)
@@ -137,7 +181,8 @@ def _band(a: Gray, b: Gray, weight: Gray) -> tuple[float, float]:
     modes = apart / max(together, 1e-30)
     local = np.sqrt(power_a * power_b)[inside]
     taking_part = float(local.sum()) ** 2 / max(len(local) * float(np.sum(local**2)), 1e-30)
-    return r, max(modes * float(inside.mean()), 1.0) * taking_part
+    samples = max(modes * float(inside.mean()), 1.0) * taking_part
+    return Band(r, samples, float(np.sqrt(strengths[0] / max(strengths[1], 1e-12))))
 
 
 def _evened(band: Gray, weight: Gray, total: Gray) -> tuple[Gray, Gray]:

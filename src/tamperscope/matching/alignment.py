@@ -15,9 +15,14 @@ from tamperscope.matching.geometry import Points
 from tamperscope.matching.match import Gray, Mask, PreparedPanel, Transform
 
 MOST_SAMPLES = 160_000  # of one frame: larger overlaps are compared at a reduced size
-MOST_TILES = 120
+SMALLEST_FRAME = 12  # samples, shorter side
+MOST_TILES = 100
 LEAST_LIKENESS = 0.45  # normalised correlation at which a tile counts as found
+SEED_LIKENESS = 0.6  # the same around the places that a proposal rests on
+SEED_SHARE = 0.35  # of the tiles there
 LEAST_SPREAD = 1.2 / 255  # standard deviation of a tile that holds something
+
+Window = tuple[float, float, float, float]  # x0, y0, x1, y1 in the source panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,159 +32,196 @@ class Frame:
     grid: Transform  # frame (x, y) -> source (x, y)
     source: Gray
     target: Gray  # sampled through the transform
-    valid: Mask  # both are inside their panel and usable
+    inside: Mask  # both are inside their panel
+    valid: Mask  # both are usable, too
+
+    @property
+    def step(self) -> float:
+        """Pixels of the source panel between two samples."""
+        return float(self.grid[0, 0])
+
+    def places(self, points: Points) -> Points:
+        """Carry points of the source panel into the frame."""
+        return geometry.apply(np.linalg.inv(self.grid), points)
 
 
-def meet(a: PreparedPanel, b: PreparedPanel, transform: Transform, margin: int = 0) -> Frame | None:
+def meet(
+    a: PreparedPanel, b: PreparedPanel, transform: Transform, window: Window | None = None
+) -> Frame | None:
     """Sample both panels where they overlap under ``transform``; None where they hardly do.
 
-    ``transform`` should not shrink: call with the coarser panel first.
+    Args:
+        a: Coarser panel.
+        b: Other panel.
+        transform: Maps ``a`` to ``b``; does not shrink.
+        window: Part of ``a`` to keep to.
     """
     height, width = a.gray.shape
     h, w = b.gray.shape
-    back = geometry.apply(
-        np.linalg.inv(transform), np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1.0]])
-    )
-    x0, y0 = np.maximum(np.floor(back.min(axis=0)) - margin, 0)
-    x1, y1 = np.minimum(np.ceil(back.max(axis=0)) + margin, [width - 1, height - 1])
-    if x1 - x0 < 12 or y1 - y0 < 12:
+    corners = np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1.0]])
+    back = geometry.apply(np.linalg.inv(transform), corners)
+    low = np.maximum(np.floor(back.min(axis=0)), 0)
+    high = np.minimum(np.ceil(back.max(axis=0)), [width - 1, height - 1])
+    if window is not None:
+        low = np.maximum(low, np.floor(window[:2]))
+        high = np.minimum(high, np.ceil(window[2:]))
+    size = high - low
+    if min(size) < SMALLEST_FRAME:
         return None
-    step = max(1.0, float(np.sqrt((x1 - x0) * (y1 - y0) / MOST_SAMPLES)))
-    shape = int((y1 - y0) / step) + 1, int((x1 - x0) / step) + 1
-    grid = np.array([[step, 0, x0], [0, step, y0], [0, 0, 1.0]])
-    source, inside_a = sample(a, grid, shape)
-    target, inside_b = sample(b, transform @ grid, shape)
-    return Frame(grid, source, target, inside_a & inside_b)
+    step = max(1.0, float(np.sqrt(size[0] * size[1] / MOST_SAMPLES)))
+    shape = int(size[1] / step) + 1, int(size[0] / step) + 1
+    grid = np.array([[step, 0, low[0]], [0, step, low[1]], [0, 0, 1.0]])
+    source, usable_a = sample(a, grid, shape)
+    target, usable_b = sample(b, transform @ grid, shape)
+    inside = _covers(b, transform @ grid, shape)
+    return Frame(grid, source, target, inside, usable_a & usable_b & inside)
 
 
 def sample(panel: PreparedPanel, transform: Transform, shape: tuple[int, int]) -> tuple[Gray, Mask]:
     """Sample a panel on a grid; ``transform`` maps grid points to panel points."""
+    if np.array_equal(transform[:2, :2], np.eye(2)) and np.array_equal(
+        transform[:2, 2], np.rint(transform[:2, 2])
+    ):
+        x, y = transform[:2, 2].astype(int)
+        h, w = shape
+        if min(x, y) >= 0 and y + h <= panel.gray.shape[0] and x + w <= panel.gray.shape[1]:
+            cut = slice(y, y + h), slice(x, x + w)
+            return panel.gray[cut], panel.usable[cut]
     gray = panel.gray
     reduction = geometry.scale_of(transform)
     if reduction > 1.05:
         sigma = 0.5 * float(np.sqrt(reduction**2 - 1))
-        size = 2 * int(np.ceil(2.5 * sigma)) + 1
-        gray = cv2.GaussianBlur(gray, (size, size), sigma, borderType=cv2.BORDER_REFLECT)
-    flags = cv2.WARP_INVERSE_MAP
-    width_height = (shape[1], shape[0])
+        taps = 2 * int(np.ceil(2.5 * sigma)) + 1
+        gray = cv2.GaussianBlur(gray, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT)
+    size, flags = (shape[1], shape[0]), cv2.WARP_INVERSE_MAP
     values = cv2.warpAffine(
-        gray,
-        transform[:2],
-        width_height,
-        flags=flags | cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
+        gray, transform[:2], size, flags=flags | cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     inside = cv2.warpAffine(
-        panel.usable.astype(np.uint8), transform[:2], width_height, flags=flags | cv2.INTER_NEAREST
+        panel.usable.astype(np.uint8), transform[:2], size, flags=flags | cv2.INTER_NEAREST
     )
     return values, inside.astype(np.bool_)
+
+
+def _covers(panel: PreparedPanel, transform: Transform, shape: tuple[int, int]) -> Mask:
+    """Mark the grid points that lie inside a panel."""
+    h, w = panel.gray.shape
+    x, y = np.arange(shape[1]), np.arange(shape[0])[:, None]
+    u = transform[0, 0] * x + transform[0, 1] * y + transform[0, 2]
+    v = transform[1, 0] * x + transform[1, 1] * y + transform[1, 2]
+    return np.asarray((u >= -0.5) & (v >= -0.5) & (u <= w - 0.5) & (v <= h - 0.5))
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """Tiles of a frame and where they were found in the target."""
+
+    centres: Points
+    found: Points
+    likeness: NDArray[np.float64]
+    negative: bool
+
+
+def settle(
+    a: PreparedPanel, b: PreparedPanel, transform: Transform, support: Points
+) -> tuple[Transform, bool] | None:
+    """Fit a transform to the pixels around its support: (transform, whether ``b`` is negative).
+
+    None where the content around the support is not found near where the transform puts it.
+    """
+    reach = float(np.clip(0.25 * np.ptp(support, axis=0).max(), 24, 64))
+    window = (*(support.min(axis=0) - 2 * reach), *(support.max(axis=0) + 2 * reach))
+    negative = None
+    for search in (8, 5):
+        frame = meet(a, b, transform, window)
+        if frame is None:
+            return None
+        tiles = _find_tiles(frame, _tile_centres(frame, support, reach), search, negative)
+        if len(tiles.likeness) < 3 or np.mean(tiles.likeness >= SEED_LIKENESS) < SEED_SHARE:
+            return None
+        negative = tiles.negative
+        moved = _moved(transform, frame, tiles)
+        if moved is None:
+            return None
+        transform = moved
+    return transform, bool(negative)
 
 
 def refine(
     a: PreparedPanel,
     b: PreparedPanel,
     transform: Transform,
-    support: Points,
     *,
     negative: bool,
-) -> Transform | None:
-    """Fit the transform to the pixels around and beyond its supporting points.
-
-    Tiles of the source are looked for near where the transform puts them; an affine map is fitted
-    to those found, weighted against outliers, and the area grows with it. None where the tiles
-    around the support are not found: then there is nothing to grow from.
-
-    Args:
-        a: Coarser panel.
-        b: Other panel.
-        transform: Maps ``a`` to ``b``; does not shrink.
-        support: Points of ``a`` that suggested it.
-        negative: Whether ``b`` shows the negative.
-    """
-    reach = _support_reach(support)
-    for search, spread in ((8, 1.0), (6, 2.5), (4, None), (3, None)):
-        frame = meet(a, b, transform)
-        if frame is None:
-            return None
-        centres = _tile_centres(frame, support, None if spread is None else reach * spread)
-        found = _find_tiles(frame, centres, search, negative=negative)
-        fitted = _fit_tiles(found)
-        if fitted is None:
-            if spread == 1.0 or spread is None:
-                return None if spread == 1.0 else transform
-            continue
-        candidate = transform @ frame.grid @ fitted @ np.linalg.inv(frame.grid)
-        if not geometry.is_plausible(candidate):
-            return None
-        transform = candidate
-    return transform
-
-
-def _support_reach(support: Points) -> float:
-    return float(np.clip(0.35 * np.ptp(support, axis=0).max(), 24, 120))
+    search: int,
+    window: Window | None = None,
+) -> Transform:
+    """Fit a settled transform to all of the overlap that follows it, or leave it as it is."""
+    frame = meet(a, b, transform, window)
+    if frame is None:
+        return transform
+    tiles = _find_tiles(frame, _tile_centres(frame, None, 0), search, negative)
+    moved = _moved(transform, frame, tiles)
+    return transform if moved is None else moved
 
 
 def _tile_half(frame: Frame) -> int:
     return int(np.clip(min(frame.source.shape) // 12, 8, 16))
 
 
-def _tile_centres(frame: Frame, support: Points, reach: float | None) -> NDArray[np.intp]:
+def _tile_centres(frame: Frame, support: Points | None, reach: float) -> NDArray[np.intp]:
     """Centres (x, y) of tiles in frame samples: near the support, or all over the overlap."""
     height, width = frame.source.shape
     half = _tile_half(frame)
     edge = half + 1
-    if height <= 2 * edge or width <= 2 * edge:
-        return np.empty((0, 2), dtype=np.intp)
-    pitch = half
-    ys = np.arange(edge, height - edge, pitch)
-    xs = np.arange(edge, width - edge, pitch)
+    if min(height, width) <= 2 * edge:
+        edge = half = SMALLEST_FRAME // 2 - 1
+    ys, xs = np.arange(edge, height - edge, half), np.arange(edge, width - edge, half)
     centres = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    if reach is not None:
-        points = geometry.apply(np.linalg.inv(frame.grid), support)
-        step = frame.grid[0, 0]
-        distance = np.linalg.norm(centres[:, None] - points[None, :200], axis=2).min(axis=1)
-        centres = centres[distance * step <= reach]
+    if support is not None:
+        points = frame.places(support[:: max(1, len(support) // 100)])
+        distance = np.linalg.norm(centres[:, None] - points[None], axis=2).min(axis=1)
+        centres = centres[distance * frame.step <= reach]
     centres = centres[frame.valid[centres[:, 1], centres[:, 0]]]
     if len(centres) > MOST_TILES:
         centres = centres[np.linspace(0, len(centres) - 1, MOST_TILES).astype(int)]
     return centres
 
 
-@dataclass(frozen=True, eq=False)
-class _Tiles:
-    """Tiles and where they were found, in frame samples."""
+def _find_tiles(
+    frame: Frame, centres: NDArray[np.intp], search: int, negative: bool | None
+) -> _Tiles:
+    """Look for source tiles in the target, up to ``search`` samples from their places.
 
-    centres: Points
-    found: Points
-    likeness: NDArray[np.float64]
-
-
-def _find_tiles(frame: Frame, centres: NDArray[np.intp], search: int, *, negative: bool) -> _Tiles:
-    """Look for each source tile in the target, up to ``search`` samples from its place."""
+    Where ``negative`` is None, the stronger of the two readings is taken.
+    """
     half = _tile_half(frame)
     height, width = frame.source.shape
-    target = 1 - frame.target if negative else frame.target
-    kept, found, likeness = [], [], []
+    rows: list[tuple[float, ...]] = []
     for x, y in centres:
-        tile = frame.source[y - half : y + half + 1, x - half : x + half + 1]
-        if tile.std() < LEAST_SPREAD:
+        tile = frame.source[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
+        if min(tile.shape) <= half or tile.std() < LEAST_SPREAD:
             continue
+        top, left = y - max(y - half, 0), x - max(x - half, 0)
         y0, y1 = max(y - half - search, 0), min(y + half + search + 1, height)
         x0, x1 = max(x - half - search, 0), min(x + half + search + 1, width)
-        scores = cv2.matchTemplate(target[y0:y1, x0:x1], tile, cv2.TM_CCOEFF_NORMED)
-        _, best, _, (column, row) = cv2.minMaxLoc(scores)
-        if not np.isfinite(best) or best > 1.001:
+        scores = cv2.matchTemplate(frame.target[y0:y1, x0:x1], tile, cv2.TM_CCOEFF_NORMED)
+        low, high, at_low, at_high = cv2.minMaxLoc(scores)
+        if not (np.isfinite(low) and np.isfinite(high)) or max(high, -low) > 1.001:
             continue
-        kept.append((x, y))
-        found.append(
-            (x0 + half + _peak(scores[row], column), y0 + half + _peak(scores[:, column], row))
-        )
-        likeness.append(best)
-    return _Tiles(
-        np.array(kept, dtype=np.float64).reshape(-1, 2),
-        np.array(found, dtype=np.float64).reshape(-1, 2),
-        np.array(likeness, dtype=np.float64),
-    )
+        row: list[float] = [x, y]
+        for sign, best, (u, v) in ((1, high, at_high), (-1, -low, at_low)):
+            row += [
+                x0 + left + _peak(sign * scores[v], u),
+                y0 + top + _peak(sign * scores[:, u], v),
+                best,
+            ]
+        rows.append(tuple(row))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 8)
+    if negative is None:
+        negative = bool(np.sum(table[:, 7] ** 2) > np.sum(table[:, 4] ** 2))
+    first = 5 if negative else 2
+    return _Tiles(table[:, :2], table[:, first : first + 2], table[:, first + 2], negative)
 
 
 def _peak(values: NDArray, index: int) -> float:
@@ -191,8 +233,8 @@ def _peak(values: NDArray, index: int) -> float:
     return index + (0.5 * (left - right) / bend if bend < -1e-9 else 0.0)
 
 
-def _fit_tiles(tiles: _Tiles) -> Transform | None:
-    """Fit an affine step to the tiles that agree with most others; None where too few do."""
+def _moved(transform: Transform, frame: Frame, tiles: _Tiles) -> Transform | None:
+    """Correct a transform by where the tiles were found; None where too few agree."""
     good = tiles.likeness >= LEAST_LIKENESS
     if np.count_nonzero(good) < 3:
         return None
@@ -203,4 +245,5 @@ def _fit_tiles(tiles: _Tiles) -> Transform | None:
         distance = np.linalg.norm(geometry.apply(fitted, centres) - found, axis=1)
         robust = weight / (1 + (distance / scale) ** 2) ** 2
         fitted = geometry.fit_supported(centres, found, reflected=False, weight=robust)
-    return fitted
+    moved = transform @ frame.grid @ fitted @ np.linalg.inv(frame.grid)
+    return moved if geometry.is_plausible(moved) else None

@@ -7,6 +7,7 @@ weakly structured areas, and small ones.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -36,6 +37,7 @@ MERGE_DISTANCE = 4.0  # pixels: regions whose points follow one transform this c
 MERGE_SHARE = 0.7  # of the points
 MAX_PROPOSALS = 16
 FAIR_DISTANCE = 1.0e6  # squared, of descriptors: a node this far from its partner counts half
+KEPT = 6  # described panels kept in memory, at most some 60 MB each
 MAX_PIXELS = 400_000  # of a panel; larger ones are reduced, and what is found mapped back
 
 
@@ -54,6 +56,9 @@ class DenseFieldSettings:
 
 PROPOSING = DenseFieldSettings()
 """For screening: as many nodes as time allows; what it proposes is verified by someone else."""
+
+PAIRING = DenseFieldSettings(max_nodes=8_000)
+"""For two panels: what they share is larger than a copy inside one, and there are many pairs."""
 
 MASKING = DenseFieldSettings(
     scales=(1.0, 1.41, 2.0),
@@ -86,8 +91,7 @@ def propose_within(
         MissingKernelError: The native library is not built.
     """
     factor = reduction(panel.gray.size, panel.gray.size)
-    small = reduced_panel(panel, factor)
-    one = described(small, features, threads, settings)
+    small, one = reduced_and_described(panel, factor, features, threads, settings)
     found = voted(one, one, max(round(settings.exclusion / factor), 1), threads, settings)
     return [
         mapped_back(proposal, (small, panel), (small, panel))
@@ -101,7 +105,7 @@ def propose_between(
     features: str = "zm",
     *,
     threads: int = 1,
-    settings: DenseFieldSettings = PROPOSING,
+    settings: DenseFieldSettings = PAIRING,
 ) -> list[Proposal]:
     """Propose transforms that map a part of panel ``a`` onto a part of panel ``b``.
 
@@ -109,12 +113,12 @@ def propose_between(
     one of them finds is proposed too, since each sees only partners of its own size or larger.
     """
     factor = reduction(a.gray.size, b.gray.size)
-    small = [reduced_panel(panel, factor) for panel in (a, b)]
-    one, two = (described(panel, features, threads, settings) for panel in small)
+    small_a, one = reduced_and_described(a, factor, features, threads, settings)
+    small_b, two = reduced_and_described(b, factor, features, threads, settings)
     found = voted(one, two, 0, threads, settings)
     found += [reversed_support(s) for s in voted(two, one, 0, threads, settings)]
     return [
-        mapped_back(proposal, (small[0], a), (small[1], b))
+        mapped_back(proposal, (small_a, a), (small_b, b))
         for proposal in proposals(f"dense-field-{features}", found, both_ways=False)
     ]
 
@@ -205,6 +209,15 @@ def described(
         min_structure=settings.min_structure,
         threads=threads,
     )
+
+
+@lru_cache(maxsize=KEPT)
+def reduced_and_described(
+    panel: PreparedPanel, factor: float, features: str, threads: int, settings: DenseFieldSettings
+) -> tuple[PreparedPanel, DescribedPanel]:
+    """Reduce and describe a panel; kept a while, since one panel meets many others in a row."""
+    small = reduced_panel(panel, factor)
+    return small, described(small, features, threads, settings)
 
 
 def field_between(

@@ -3,8 +3,10 @@
 Noise is measured as the local root mean square of second differences (of the smaller of the two
 directions, so that bands and edges count little), and compared with what the panel has at the same
 grey level, since noise grows or falls with the signal. A place is *flat* where it has less than a
-sixth of that. Level by level, a panel that is flat as a whole (drawn, saturated, or stored at a low
-quality) has no flat places of its own. Our own method; measured by ``tamperscope evaluate seams``.
+sixth of that. What is flat by nature is left out: levels and panels that are flat throughout
+(drawn, or stored at a low quality), places next to saturated ones, lines, and places where the
+noise fades away, while around an erased place it begins at once. Our own method; measured by
+``tamperscope evaluate seams``.
 """
 
 from dataclasses import dataclass
@@ -23,7 +25,10 @@ FLAT = 1 / 6  # of the noise at the same level
 LEAST_NOISE = 0.4 / 255  # second difference; a panel without noise cannot miss any
 LEVEL_REACH = 12  # grey levels to either side that count as the same level
 FLAT_PANEL = 0.5  # share of a level that is flat by nature
-LEAST_SIDE = 14  # pixels, square root of the area
+FLAT_SHARE = 0.3  # of the panel, above which it is flat as a whole
+LEAST_SIDE = 14  # pixels, side of the largest square in an area, about
+RING = (5, 14)  # pixels around an area where its surroundings are looked at
+RING_NOISE = 0.5  # of the noise at that level, at least, in the median of the ring
 DARKEST, BRIGHTEST = 8 / 255, 247 / 255  # outside of them a blot is saturated
 HIGHEST_RATIO = 5.0  # doublings; below 1/32 of the noise there is nothing left to compare
 
@@ -73,26 +78,48 @@ def flat_areas(gray: Gray) -> list[FlatArea]:
     if min(gray.shape) < 3 * WINDOW:
         return []
     noise = local_noise(gray)
+    saturated = ((gray <= DARKEST) | (gray >= BRIGHTEST)).astype(np.uint8)
+    open_ = cv2.dilate(saturated, np.ones((WINDOW, WINDOW), dtype=np.uint8)) == 0
+    if not open_.any() or np.mean(noise[open_] < LEAST_NOISE) > FLAT_SHARE:
+        return []
     expected = _noise_by_level(gray, noise)
-    smooth = cv2.blur(gray, (WINDOW, WINDOW))
-    flat = (noise < FLAT * expected) & (smooth > DARKEST) & (smooth < BRIGHTEST)
+    flat = (noise < FLAT * expected) & open_
     # the window reaches over the rim of an area; what is left of it grows back below
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(flat.astype(np.uint8))
     areas = []
     for label in range(1, count):
         x, y, width, height, pixels = (int(value) for value in boxes[label])
-        if pixels < (LEAST_SIDE - WINDOW // 2) ** 2:
-            continue
-        area = _grown(labels == label, (x, y, width, height))
-        if np.sqrt(np.count_nonzero(area)) < LEAST_SIDE:
+        least = LEAST_SIDE - WINDOW // 2  # the core lacks half a window on each side
+        if min(width, height) < least or pixels < least**2:
             continue
         core = labels == label
+        area = _grown(core, (x, y, width, height))
+        if not _is_patch(core, area, noise, expected, least):
+            continue
         ratio = float(np.mean(noise[core]) / np.mean(expected[core]))
         doublings = min(-np.log2(max(ratio, 1e-6)), HIGHEST_RATIO)
         strength = float(np.sqrt(np.count_nonzero(area)) * doublings)
         level = float(np.median(gray[core])) * 255
         areas.append(FlatArea(area, _box(area), ratio, level, strength))
     return areas
+
+
+def _is_patch(
+    core: Mask, area: Mask, noise: NDArray[np.float32], expected: NDArray[np.float32], least: int
+) -> bool:
+    """Whether an area is thick, and its surroundings are as noisy as their levels ask."""
+    padded = np.pad(core.astype(np.uint8), 1)
+    if 2 * float(cv2.distanceTransform(padded, cv2.DIST_C, 3).max()) < least:
+        return False
+    near, far = (
+        cv2.dilate(area.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+        for reach in RING
+    )
+    ring = far & ~near & (expected > 0)
+    # a place at the border of the level range or of the panel has no surroundings to compare with
+    if np.count_nonzero(ring) < np.count_nonzero(far & ~near) / 2 or not ring.any():
+        return False
+    return float(np.median(noise[ring] / expected[ring])) >= RING_NOISE
 
 
 def local_noise(gray: Gray) -> NDArray[np.float32]:

@@ -24,11 +24,11 @@ DETECTOR = "keypoints"
 LARGEST_SIDE = 800  # pixels; larger panels are described at this size
 SMALL_SIDE = 200  # pixels; panels with a shorter side are described enlarged
 LARGEST_ENLARGEMENT = 2.0
-MOST_FEATURES = 1600
+MOST_FEATURES = 1400
 RATIO = 0.9  # nearest to next distance of descriptors that may be partners
 PARTNERS = 3  # most partners of one key point
 NEXT_RADIUS = 8.0  # pixels of the described picture: closer ones describe the same spot
-MOST_PAIRS = 450
+MOST_PAIRS = 320
 TOLERANCE = 3.0  # pixels of the described picture
 LEAST_SUPPORT = 4  # places that must agree on a transform
 MOST_PER_VARIANT = 6
@@ -94,7 +94,9 @@ def _describe(panel: PreparedPanel) -> Features:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=interpolation)
     even = even_out(gray, sigma=0.04 * float(np.sqrt(gray.size)) + 4)
     picture = np.rint(127.5 + 127.5 * even).astype(np.uint8)
-    sift = cv2.SIFT_create(MOST_FEATURES, 3, contrastThreshold=0.02, edgeThreshold=18)
+    sift = cv2.SIFT_create(
+        MOST_FEATURES, 3, contrastThreshold=0.02, edgeThreshold=18, enable_precise_upscale=True
+    )
     keypoints, descriptors = sift.detectAndCompute(picture, None)
     if descriptors is None:
         none = np.empty(0)
@@ -188,9 +190,9 @@ def _pairs(
     likeness = a.descriptors @ other.T
     if barred is not None:
         likeness[barred] = -1
-    i, j, ratio = _nearest(likeness, b)
+    i, j, ratio = _nearest(likeness, b, PARTNERS if barred is not None else 1)
     if barred is None:
-        k, m, back = _nearest(np.ascontiguousarray(likeness.T), a)
+        k, m, back = _nearest(np.ascontiguousarray(likeness.T), a, 1)
         i, j, ratio = np.concatenate([i, m]), np.concatenate([j, k]), np.concatenate([ratio, back])
     order = np.lexsort((j, i, ratio))
     _, first = np.unique(i[order] * len(b.points) + j[order], return_index=True)
@@ -202,7 +204,7 @@ def _pairs(
     )  # fmt: skip
 
 
-def _nearest(likeness: NDArray, b: Features) -> tuple[NDArray, NDArray, NDArray]:
+def _nearest(likeness: NDArray, b: Features, partners: int) -> tuple[NDArray, NDArray, NDArray]:
     """For every row, its partners by g2NN: (rows, columns, ratio to the next distance)."""
     likeness = likeness.copy()
     near = cKDTree(b.points).query_ball_point(b.points, NEXT_RADIUS / b.scale)
@@ -211,7 +213,7 @@ def _nearest(likeness: NDArray, b: Features) -> tuple[NDArray, NDArray, NDArray]
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     rows = np.arange(len(likeness))
     columns, distances = [], []
-    for _ in range(PARTNERS + 1):
+    for _ in range(partners + 1):
         best = np.argmax(likeness, axis=1)
         value = likeness[rows, best]
         columns.append(best)
@@ -220,9 +222,9 @@ def _nearest(likeness: NDArray, b: Features) -> tuple[NDArray, NDArray, NDArray]
         repeated = np.repeat(rows, lengths)
         inner = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         likeness[repeated, flat[np.repeat(starts[best], lengths) + inner]] = -1
-    ratios = [distances[k] / distances[k + 1] for k in range(PARTNERS)]
+    ratios = [distances[k] / distances[k + 1] for k in range(partners)]
     out_i, out_j, out_r = [], [], []
-    for k in range(PARTNERS):
+    for k in range(partners):
         passes = (ratios[k] < RATIO) & (distances[k] < 1.0)
         for partner in range(k + 1):
             out_i.append(rows[passes])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.matching.match import Mask, PreparedPanel
+from tamperscope.matching.plots import axes_mask
 
 LOWEST, HIGHEST = 1.5 / 255, 253.5 / 255  # grey values beyond which a pixel counts as saturated
 FLAT_WINDOW = 9  # pixels
@@ -36,6 +37,8 @@ def prepare(
             raise ValueError(f"ignore {ignore.shape} must have the panel's shape {gray.shape}")
         size = 2 * MARGIN + 1
         usable &= cv2.dilate(ignore.astype(np.uint8), np.ones((size, size), np.uint8)) == 0
+    if kind == "facs":
+        usable &= ~axes_mask(gray)
     return PreparedPanel(gray=gray, usable=usable, kind=kind, name=name)
 
 

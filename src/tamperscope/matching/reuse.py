@@ -4,20 +4,21 @@ Several detectors may propose one alignment; it is reported once, by the detecto
 the stronger one, and the others are named in ``Match.also``.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamperscope.matching import dense_field, geometry, keypoints
-from tamperscope.matching.match import Mask, Match, PreparedPanel, Proposal
-from tamperscope.matching.verify import verify
+from tamperscope.matching.match import Match, PreparedPanel, Proposal, Transform
+from tamperscope.matching.verify import measure, verify
 
 DETECTORS = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt")
 DEFAULT = ("keypoints", "dense-field-zm")
-MOST_TRIED = 8  # proposals of one detector that are verified
-SAME_SUPPORT = 0.7  # of the points of a proposal that a match explains
-SAME_PIXELS = 5.0
+MOST_TRIED = 6  # proposals of one detector that are verified
+MANY_KEYPOINTS = 150  # in each of two panels: then key points are not blind
+SAME_SUPPORT = 0.7  # of the points of a proposal that an earlier one carries to their partners
+SAME_PIXELS = 6.0
 SAME_OVERLAP = 0.5  # of the smaller mask: matches that share this much on both sides are one
 
 
@@ -41,13 +42,44 @@ def match_between(
     return _verified(a, b, _proposals(a, b, detectors))
 
 
+def best_evidence(
+    a: PreparedPanel, b: PreparedPanel | None, detectors: tuple[str, ...] = DEFAULT
+) -> float:
+    """Evidence in nats of the best alignment, whatever chance says of it; 0 where there is none.
+
+    The null of the chance test is made of this; ``b`` is None inside one panel.
+    """
+    best, tried = 0.0, _Tried(within=b is None)
+    for proposal in _proposals(a, b, detectors):
+        if tried.before(proposal) is None:
+            tried.add(proposal)
+            found = measure(a, b, proposal)
+            best = max(best, 0.0 if found is None else found.evidence)
+    return best
+
+
 def _proposals(
     a: PreparedPanel, b: PreparedPanel | None, detectors: tuple[str, ...]
-) -> list[list[Proposal]]:
+) -> Iterator[Proposal]:
+    """Let the detectors propose, one after the other, and only as far as the caller asks."""
     unknown = set(detectors) - set(DETECTORS)
     if unknown:
         raise ValueError(f"detectors must be among {DETECTORS}, got {sorted(unknown)}")
-    return [_propose(a, b, detector) for detector in DETECTORS if detector in detectors]
+    for detector in DETECTORS:
+        if detector in detectors and not _left_to_key_points(a, b, detector, detectors):
+            yield from _propose(a, b, detector)[:MOST_TRIED]
+
+
+def _left_to_key_points(
+    a: PreparedPanel, b: PreparedPanel | None, detector: str, detectors: tuple[str, ...]
+) -> bool:
+    """Whether a dense field would only repeat what key points see, at ten times the cost.
+
+    Between two panels that both hold many key points, key points are not blind to anything.
+    """
+    if b is None or detector == keypoints.DETECTOR or keypoints.DETECTOR not in detectors:
+        return False
+    return all(len(keypoints.features_of(panel).points) >= MANY_KEYPOINTS for panel in (a, b))
 
 
 def _propose(a: PreparedPanel, b: PreparedPanel | None, detector: str) -> list[Proposal]:
@@ -59,39 +91,48 @@ def _propose(a: PreparedPanel, b: PreparedPanel | None, detector: str) -> list[P
     return dense_field.propose_between(a, b, features)
 
 
+class _Tried:
+    """Transforms that were looked at: what repeats one of them is not looked at again."""
+
+    def __init__(self, *, within: bool) -> None:
+        self.within = within
+        self.transforms: list[Transform] = []
+
+    def add(self, proposal: Proposal) -> None:
+        """Remember the transform of a proposal."""
+        self.transforms.append(proposal.transform)
+
+    def before(self, proposal: Proposal) -> int | None:
+        """Which earlier transform carries most points of a proposal; None where none does."""
+        ways = [(proposal.source, proposal.target)]
+        if self.within:
+            ways.append((proposal.target, proposal.source))
+        for index, transform in enumerate(self.transforms):
+            for source, target in ways:
+                off = np.linalg.norm(geometry.apply(transform, source) - target, axis=1)
+                if np.mean(off < SAME_PIXELS) >= SAME_SUPPORT:
+                    return index
+        return None
+
+
 def _verified(
-    a: PreparedPanel, b: PreparedPanel | None, proposals: list[list[Proposal]]
+    a: PreparedPanel, b: PreparedPanel | None, proposals: Iterable[Proposal]
 ) -> list[Match]:
     matches: list[Match] = []
-    for of_detector in proposals:
-        for proposal in of_detector[:MOST_TRIED]:
-            if _explained(matches, proposal, within=b is None):
-                continue
+    tried = _Tried(within=b is None)
+    outcomes: list[Match | None] = []
+    for proposal in proposals:
+        earlier = tried.before(proposal)
+        if earlier is None:
+            tried.add(proposal)
             found = verify(a, b, proposal)
-            if found is not None:
-                _add(matches, found, within=b is None)
+            outcomes.append(found)
+        else:
+            known = outcomes[earlier]
+            found = None if known is None else replace(known, detector=proposal.detector)
+        if found is not None:
+            _add(matches, found, within=b is None)
     return sorted(matches, key=lambda match: (-match.score, -match.inliers))
-
-
-def _explained(matches: list[Match], proposal: Proposal, *, within: bool) -> bool:
-    """Whether a match already says what a proposal says; it then names the detector, too."""
-    for index, match in enumerate(matches):
-        ways = [(proposal.source, proposal.target)]
-        if within:
-            ways.append((proposal.target, proposal.source))
-        for source, target in ways:
-            off = np.linalg.norm(geometry.apply(match.transform, source) - target, axis=1)
-            if np.mean((off < SAME_PIXELS) & _inside(match.source_mask, source)) >= SAME_SUPPORT:
-                names = {*match.also, proposal.detector} - {match.detector}
-                matches[index] = replace(match, also=tuple(sorted(names)))
-                return True
-    return False
-
-
-def _inside(mask: Mask, points: geometry.Points) -> NDArray[np.bool_]:
-    x = np.clip(np.rint(points[:, 0]).astype(int), 0, mask.shape[1] - 1)
-    y = np.clip(np.rint(points[:, 1]).astype(int), 0, mask.shape[0] - 1)
-    return np.asarray(mask[y, x])
 
 
 def _add(matches: list[Match], new: Match, *, within: bool) -> None:

@@ -5,19 +5,22 @@ from the places that support the proposal, and what the two share there is measu
 against what unrelated panels share when they go the very same way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from scipy import ndimage
 
 from tamperscope.matching import agreement, alignment, geometry
+from tamperscope.matching.agreement import Band
 from tamperscope.matching.alignment import Frame
 from tamperscope.matching.chance import ALPHA, chance_of
 from tamperscope.matching.match import Gray, Mask, Match, PreparedPanel, Proposal, Transform
 
-LIKE = 0.5  # local correlation from which a place agrees
+LEAST_LIKE, MOST_LIKE = 0.5, 0.75  # local correlation from which a place agrees
+BELOW_CORE = 0.25  # by how much it may be worse than at the supporting places
 VOTERS = (9, 9)  # samples; applied twice: neighbours that vote on whether a place agrees
+ZOOM = 1.3  # pixels per sample from which a found region is looked at again, closer
 LEAST_AREA = 250  # samples of the frame
 LEAST_SHIFT = 16.0  # pixels between a place and its copy within one panel
 
@@ -34,7 +37,7 @@ class Measured:
     evidence: float  # nats, see agreement
     samples: float  # independent samples
     negative: bool
-    bands: tuple[tuple[float, float], ...]
+    bands: tuple[Band, ...]
 
 
 def verify(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Match | None:
@@ -85,47 +88,69 @@ def measure(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Me
 def _measure(
     a: PreparedPanel, b: PreparedPanel, proposal: Proposal, *, within: bool
 ) -> Measured | None:
-    negative = _is_negative(a, b, proposal)
-    if negative is None:
+    settled = alignment.settle(a, b, proposal.transform, proposal.source)
+    if settled is None:
         return None
-    transform = alignment.refine(a, b, proposal.transform, proposal.source, negative=negative)
-    if transform is None:
+    transform, negative = settled
+    for search in (6, 3):
+        transform = alignment.refine(a, b, transform, negative=negative, search=search)
+    grown = _grow(a, b, transform, proposal.source, None, negative=negative, within=within)
+    if grown is None:
         return None
-    frame = alignment.meet(a, b, transform)
+    frame, mask = grown
+    if frame.step > ZOOM:
+        window = _window(frame, mask)
+        transform = alignment.refine(a, b, transform, negative=negative, search=3, window=window)
+        grown = _grow(a, b, transform, proposal.source, window, negative=negative, within=within)
+        if grown is None:
+            return None
+        frame, mask = grown
+    target = 1 - frame.target if negative else frame.target
+    shared = agreement.measure(frame.source, target, mask)
+    return Measured(
+        transform,
+        _to_panel(mask, frame.grid, a.gray.shape),
+        _to_panel(mask, transform @ frame.grid, b.gray.shape),
+        -shared.correlation if negative else shared.correlation,
+        tone_free_correlation(frame.source[mask], target[mask]),
+        shared.evidence,
+        sum(band.samples for band in shared.bands),
+        negative,
+        shared.bands,
+    )
+
+
+def _window(frame: Frame, mask: Mask) -> alignment.Window:
+    """Box around a mask in the source panel, with room to grow."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]], dtype=np.float64)
+    (x0, y0), (x1, y1) = geometry.apply(frame.grid, corners)
+    room = 8 * frame.step
+    return x0 - room, y0 - room, x1 + room, y1 + room
+
+
+def _grow(
+    a: PreparedPanel,
+    b: PreparedPanel,
+    transform: Transform,
+    support: geometry.Points,
+    window: alignment.Window | None,
+    *,
+    negative: bool,
+    within: bool,
+) -> tuple[Frame, Mask] | None:
+    """Find the region around the support where both panels agree: (frame, mask of the frame)."""
+    frame = alignment.meet(a, b, transform, window)
     if frame is None:
         return None
     target = 1 - frame.target if negative else frame.target
-    valid = frame.valid
     if within:
-        valid = valid & _apart(frame, transform)
-    mask = _grow(frame.source, target, valid, frame, proposal)
-    if mask is None:
-        return None
-    if within:
+        apart = _apart(frame, transform)
+        frame = replace(frame, inside=frame.inside & apart, valid=frame.valid & apart)
+    mask = _agreeing(frame, target, frame.places(support))
+    if mask is not None and within:
         mask = _one_side(mask, frame, transform, b.gray.shape)
-        if mask is None:
-            return None
-    shared = agreement.measure(frame.source, target, mask)
-    source_mask, target_mask = _carry(mask, frame, transform, a, b)
-    return Measured(
-        transform, source_mask, target_mask,
-        -shared.correlation if negative else shared.correlation,
-        tone_free_correlation(frame.source[mask], target[mask]),
-        shared.evidence, sum(n for _, n in shared.bands), negative, shared.bands,
-    )  # fmt: skip
-
-
-def _is_negative(a: PreparedPanel, b: PreparedPanel, proposal: Proposal) -> bool | None:
-    """Whether the supporting places show each other's negative; None where nothing can be seen."""
-    frame = alignment.meet(a, b, proposal.transform)
-    if frame is None:
-        return None
-    likeness, textured = agreement.local_likeness(frame.source, frame.target, frame.valid)
-    points = geometry.apply(np.linalg.inv(frame.grid), proposal.source)
-    near = _disc(points, frame.source.shape, 6) & textured
-    if not near.any():
-        return None
-    return bool(likeness[near].mean() < 0)
+    return None if mask is None else (frame, mask)
 
 
 def _disc(points: geometry.Points, shape: tuple[int, ...], radius: int) -> Mask:
@@ -147,37 +172,36 @@ def _apart(frame: Frame, transform: Transform) -> Mask:
     return (shift >= LEAST_SHIFT).reshape(height, width)
 
 
-def _grow(source: Gray, target: Gray, valid: Mask, frame: Frame, proposal: Proposal) -> Mask | None:
+def _agreeing(frame: Frame, target: Gray, support: geometry.Points) -> Mask | None:
     """Grow the region that agrees from the supporting places; None where it is too small.
 
     A place votes for or against by its local correlation, or not at all where nothing is to be
-    seen; votes are pooled over the neighbourhood. Holes are filled.
+    seen; votes are pooled over the neighbourhood. What is asked of a place depends on how well the
+    support itself agrees: beside a clean copy, half-alike ground is not part of it.
     """
-    likeness, textured = agreement.local_likeness(source, target, valid)
-    ayes = (textured & (likeness >= LIKE)).astype(np.float32)
-    votes = textured.astype(np.float32)
-    pooled_ayes = cv2.blur(cv2.blur(ayes, VOTERS), VOTERS)
-    pooled = cv2.blur(cv2.blur(votes, VOTERS), VOTERS)
-    agrees = valid & (pooled_ayes > 0.5 * pooled) & (pooled_ayes > 0.1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    agrees = cv2.morphologyEx(agrees.astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(np.bool_)
-    labels, count = ndimage.label(agrees)
-    if count == 0:
+    likeness, textured = agreement.local_likeness(frame.source, target, frame.inside, frame.valid)
+    near = _disc(support, target.shape, 6)
+    core = likeness[near & textured]
+    if not len(core):
         return None
-    near = _disc(geometry.apply(np.linalg.inv(frame.grid), proposal.source), source.shape, 6)
+    like = float(np.clip(np.median(core) - BELOW_CORE, LEAST_LIKE, MOST_LIKE))
+    ayes = (textured & (likeness >= like)).astype(np.float32)
+    pooled_ayes = cv2.blur(cv2.blur(ayes, VOTERS), VOTERS)
+    pooled = cv2.blur(cv2.blur(textured.astype(np.float32), VOTERS), VOTERS)
+    agrees = (frame.inside & (pooled_ayes > 0.5 * pooled) & (pooled_ayes > 0.1)).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    labels, count = ndimage.label(cv2.morphologyEx(agrees, cv2.MORPH_OPEN, kernel))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     supported = np.bincount(labels[near], minlength=count + 1)
     supported[0] = 0
-    if supported.max() == 0:
+    if not supported.any():
         return None
-    # far parts that agree under the same transform belong to it, if they are not specks
-    keep = (supported > 0) | (sizes > max(0.1 * sizes[int(np.argmax(supported))], 400))
+    # a far part that agrees under the same transform belongs to it, if it is no speck
+    main = int(np.argmax(supported * np.sqrt(sizes)))
+    keep = (supported > 0.1 * supported[main]) | (sizes > max(0.25 * sizes[main], 400))
     keep[0] = False
-    mask = keep[labels]
-    mask = _closed(mask, valid & ~(textured & (likeness < 0.2)))
-    if mask.sum() < LEAST_AREA:
-        return None
-    return mask
+    mask = _closed(keep[labels], frame.inside & ~(textured & (likeness < like - 0.2)))
+    return mask if mask.sum() >= LEAST_AREA else None
 
 
 def _closed(mask: Mask, allowed: Mask) -> Mask:
@@ -191,8 +215,10 @@ def _closed(mask: Mask, allowed: Mask) -> Mask:
 def _one_side(
     mask: Mask, frame: Frame, transform: Transform, shape: tuple[int, ...]
 ) -> Mask | None:
-    """Within one panel a transform may match both A to B and B to A: keep the larger connected
-    part whose copy does not overlap it."""
+    """Keep parts whose copies lie elsewhere, the largest first.
+
+    Within one panel a transform may carry A to B and B to A, or a part onto itself.
+    """
     labels, count = ndimage.label(mask)
     if count == 0:
         return None
@@ -228,16 +254,6 @@ def _from_panel(mask: Mask, grid: Transform, shape: tuple[int, ...]) -> Mask:
         flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
     )  # fmt: skip
     return drawn.astype(np.bool_)
-
-
-def _carry(
-    mask: Mask, frame: Frame, transform: Transform, a: PreparedPanel, b: PreparedPanel
-) -> tuple[Mask, Mask]:
-    """Draw the mask of the frame into both panels."""
-    return (
-        _to_panel(mask, frame.grid, a.gray.shape),
-        _to_panel(mask, transform @ frame.grid, b.gray.shape),
-    )
 
 
 def tone_free_correlation(a: Gray, b: Gray, levels: int = 64) -> float:
