@@ -107,6 +107,7 @@ class Splitter:
         self.pixels = pixels
         self.sizes = Sizes.of(pixels)
         self.whole = Box(0, 0, pixels.shape[1], pixels.shape[0])
+        self._named: dict[Box, Leaf] = {}
 
     def split(self) -> list[Leaf]:
         """Return the panels; the whole picture where nothing divides it."""
@@ -119,23 +120,20 @@ class Splitter:
         return large and not is_flat(self.pixels[box.slices])
 
     def _leaf(self, box: Box) -> Leaf:
-        kind, probability = classify(self.pixels[box.slices])
-        return Leaf(box, kind, probability)
+        if box not in self._named:
+            self._named[box] = Leaf(box, *classify(self.pixels[box.slices]))
+        return self._named[box]
 
     def _region(self, box: Box, depth: int) -> list[Leaf]:
-        leaf = self._leaf(box)
         if depth >= DEEPEST or min(box.width, box.height) < 2 * self.sizes.least:
-            return [leaf]
+            return [self._leaf(box)]
         page = page_of(self.pixels[box.slices])
-        if page is not None:
-            found = self._on_page(leaf, page, depth)
-            if found:
-                return found
-        return self._cut(leaf, depth)
+        found = [] if page is None else self._on_page(box, page, depth)
+        return found or self._cut(self._leaf(box), depth)
 
-    def _on_page(self, leaf: Leaf, page: Page, depth: int) -> list[Leaf]:
+    def _on_page(self, box: Box, page: Page, depth: int) -> list[Leaf]:
         """Take a page apart; empty where its border is only the rim of one picture."""
-        box, region = leaf.box, self.pixels[leaf.box.slices]
+        region = self.pixels[box.slices]
         ink = ink_of(region, page)
         solids = solid_boxes(region, ink, self.sizes.least)
         covered = sum(solid.area for solid in solids)
@@ -143,7 +141,7 @@ class Splitter:
         if inside and solids and (covered < 0.35 * box.area or _misses(ink, solids)):
             return []  # dark pictures on a dark page: cuts tell them apart better
         if not solids:
-            return self._drawings(leaf, ink, depth) if not inside else []
+            return self._drawings(self._leaf(box), ink, depth) if not inside else []
         rest, inside_of = ink.copy(), {}
         for solid in solids:
             parts = self._region(solid.shifted(box.x0, box.y0), depth + 1)
@@ -165,13 +163,17 @@ class Splitter:
         box = parts[0].box
         return box.width < box.height and box.width < self.sizes.drawing
 
+    def _has_strokes(self, ink: NDArray[np.uint8], box: Box) -> bool:
+        """Whether a mark is too long for a letter: an axis, a frame, a curve."""
+        return largest_mark(np.ascontiguousarray(ink[box.slices])) >= self.sizes.drawing
+
     def _with_labels(self, part: Leaf, text: list[Box], rest: NDArray[np.uint8], at: Box) -> Leaf:
         """A framed plot with the numbers and titles at its left, below and above."""
         frame, reach = part.box, 0.22 * min(part.box.width, part.box.height)
         x0, y0, y1 = frame.x0, frame.y0, frame.y1
         for words in text:
             here = words.shifted(at.x0, at.y0)
-            if largest_mark(np.ascontiguousarray(rest[words.slices])) >= self.sizes.drawing:
+            if self._has_strokes(rest, words):
                 continue
             beside = here.y0 < frame.y1 and here.y1 > frame.y0 and here.x1 <= frame.x0 + 3
             below = here.x0 < frame.x1 and here.x1 > frame.x0 and here.y0 >= frame.y1 - 3
@@ -196,11 +198,11 @@ class Splitter:
                 continue
             if any(here.intersection(leaf.box) > 0.3 * here.area for leaf in taken):
                 continue
+            drawing = shorter >= self.sizes.longest and self._has_strokes(rest, cluster)
+            if not drawing and here.width < 2 * self.sizes.longest:
+                continue
             leaf = self._leaf(here)
-            mark = largest_mark(np.ascontiguousarray(rest[cluster.slices]))
-            soft = leaf.kind not in DRAWN and leaf.probability > SURE
-            drawing = mark >= self.sizes.drawing and shorter >= self.sizes.longest
-            if drawing or (soft and here.width >= 2 * self.sizes.longest):
+            if drawing or (leaf.kind not in DRAWN and leaf.probability > SURE):
                 found += self._cut(leaf, depth + 1)  # JPEG may have joined what is apart
         return found
 
