@@ -92,6 +92,8 @@ def capture(
 
         def keep(_module, arguments, result, path=path):
             inputs.setdefault(path, []).append(arguments[0])
+            if isinstance(_module, nn.BatchNorm2d):
+                result = result.clone()  # the ReLU after it works in place
             outputs.setdefault(path, []).append(result)
 
         handles.append(module.register_forward_hook(keep))

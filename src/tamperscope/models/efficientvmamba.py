@@ -175,8 +175,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, channel) -> the same shape."""
-        y = F.relu(self.widen_norm(self.widen(x)))
-        y = F.relu(self.depthwise_norm(self.depthwise(y)))
+        y = self.widen_norm(self.widen(x)).relu_()
+        y = self.depthwise_norm(self.depthwise(y)).relu_()
         return x + self.drop_path(self.narrow_norm(self.narrow(self.squeeze(y))))
 
 

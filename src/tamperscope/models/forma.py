@@ -82,7 +82,7 @@ class ShuffleDecoder(nn.Module):
         ][::-1]  # coarse to fine, as the authors join them
         if self.noise is not None:
             parts.append(self.noise(noise))
-        x = F.relu(self.fuse_norm(self.fuse(torch.cat(parts, dim=-1))))
+        x = self.fuse_norm(self.fuse(torch.cat(parts, dim=-1))).relu_()
         x = self.dropout(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return self.predict(x).permute(0, 3, 1, 2)
 

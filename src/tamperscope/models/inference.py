@@ -56,8 +56,8 @@ class MergedSumDecoder(nn.Module):
             fused = gain[:, None] * (block @ linear.weight.double())
             bias = bias + gain * (block @ linear.bias.double()) + fused @ before_shift
             weights.append(fused * before_gain)
-        # Enlarging keeps constants, so all the biases can be added at the finest scale.
-        biases = [bias, *[None] * (len(weights) - 1)]
+        # Enlarging keeps constants, so all the biases can be added where there is least to add to.
+        biases = [*[None] * (len(weights) - 1), bias]
         self.scales = nn.ModuleList(map(matrix, weights, biases))
         self.predict = decoder.predict
 
@@ -94,7 +94,7 @@ class MergedShuffleDecoder(nn.Module):
             block = fuse[:, len(self.factors) * width :]
             bias = bias + block @ decoder.noise.bias.double()
             self.noise = matrix(block @ decoder.noise.weight.double(), None)
-        biases[0] = biases[0] + bias
+        biases[-1] = biases[-1] + bias.repeat(self.factors[-1] ** 2)
         self.scales = nn.ModuleList(map(matrix, weights, biases))
         self.predict = decoder.predict
 

@@ -50,7 +50,7 @@ class SumDecoder(nn.Module):
             scale(norm(x)) for scale, norm, x in zip(self.scales, self.norms, maps, strict=True)
         ]
         x = self.joined(parts) if self.join_first else self.added(parts)
-        x = F.relu(self.fuse_norm(x))
+        x = self.fuse_norm(x).relu_()
         x = self.dropout(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return self.predict(x).permute(0, 3, 1, 2)
 
@@ -72,7 +72,8 @@ def add_grown(finest: Tensor, coarse: list[Tensor]) -> Tensor:
     """Add coarse channels-last maps to the finest one, enlarged to its size.
 
     Rows are enlarged first, by a small matrix for each map; then one product per row enlarges the
-    columns of all maps and adds them up, so that no map is written out at full size.
+    columns of all maps and adds them up, so that no map is written out at full size. ``finest`` is
+    overwritten.
     """
     batch, rows, columns, channels = finest.shape
     grown, weights = [], []
@@ -82,7 +83,7 @@ def add_grown(finest: Tensor, coarse: list[Tensor]) -> Tensor:
         weights.append(interpolation(x.shape[2], columns, x))
     by_column = torch.cat(weights, dim=1).expand(batch * rows, -1, -1)
     flat = finest.reshape(batch * rows, columns, channels)
-    return torch.baddbmm(flat, by_column, torch.cat(grown, dim=1)).view_as(finest)
+    return flat.baddbmm_(by_column, torch.cat(grown, dim=1)).view_as(finest)
 
 
 def interpolation(source: int, target: int, like: Tensor) -> Tensor:

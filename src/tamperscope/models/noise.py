@@ -65,9 +65,9 @@ class Noiseprint(ConfiguredModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, 3, height, width) -> (batch, 1, height, width)."""
-        x = F.relu(self.convs[0](image))
+        x = self.convs[0](image).relu_()
         for conv, norm in zip(self.convs[1:-1], self.norms, strict=True):
-            x = F.relu(norm(conv(x)))
+            x = norm(conv(x)).relu_()
         return self.convs[-1](x)
 
 
@@ -142,7 +142,7 @@ class EarlyConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, out, height, width)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.relu(norm(conv(x)))
+            x = norm(conv(x)).relu_()
         return self.final(x)
 
 
