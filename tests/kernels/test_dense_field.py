@@ -223,7 +223,9 @@ def test_seeds_change_the_search_and_nothing_else_does():
     layers = two_sizes()
     source = layers[0]
     fields = [
-        nearest_field(source.descriptors, source.valid, layers, Search(rounds=1, seed=seed), exclusion=9)
+        nearest_field(
+            source.descriptors, source.valid, layers, Search(rounds=1, seed=seed), exclusion=9
+        )
         for seed in (5, 5, 6)
     ]
     np.testing.assert_array_equal(fields[0].x, fields[1].x)

@@ -251,6 +251,7 @@ def test_a_missing_library_is_an_error_that_says_what_to_do(monkeypatch):
     from tamperscope.kernels import dense_field as border
 
     monkeypatch.setattr(native, "library_path", lambda name: None)
+    dense_field.reduced_and_described.cache_clear()
     native.load.cache_clear()
     border._library.cache_clear()
     try:
