@@ -27,6 +27,17 @@ def test_gaps_between_lanes_are_no_separators():
     assert find_separators(blot(200, 400, 1, lanes=4), 20) == []
 
 
+@pytest.mark.parametrize(("ragged", "expected"), [(7, 0), (1, 1)])
+def test_a_ragged_gap_is_no_separator_and_a_straight_one_is(ragged, expected):
+    rng = np.random.default_rng(7)
+    left, right = texture(160, 130, 1, base=120), texture(160, 130, 2, base=120)
+    for row in range(160):  # each row begins after a few black columns of its own
+        left[row, 130 - rng.integers(ragged) :] = 0
+        right[row, : rng.integers(ragged)] = 0
+    region = np.hstack([left, np.zeros((160, 12, 3), np.uint8), right])
+    assert len(find_separators(region, 20, lines=False, touching=False)) == expected
+
+
 def test_a_line_that_does_not_reach_through_is_no_separator():
     region = texture(200, 300, 1)
     region[40:140, 150:152] = 255
