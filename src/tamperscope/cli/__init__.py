@@ -18,6 +18,7 @@ COMMANDS = {  # name: (module that holds a click command called ``command``, one
     "localize": "Mark what a network takes for tampered in photographs.",
     "weights": "Convert and show the weights of the networks.",
     "complexity": "Print parameters and operations of the networks.",
+    "datasets": "List, check, import and export datasets.",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tamperscope.cli.output import progress_line
-from tamperscope.errors import OutputError
+from tamperscope.errors import DatasetLayoutError, OutputError
 
 
 @click.group()
@@ -122,13 +122,12 @@ def duplicates(
     from tamperscope.evaluation.duplicates import plan
     from tamperscope.matching import reuse
     from tamperscope.runtime import metadata
+    from tamperscope.screening.annotations import annotation_mask
 
     refuse_existing(out, overwrite=overwrite)
     chosen = sources.choose_split(sources.index_sources(images, kind), split)
     good, skipped = sources.check_sources(chosen)
     cases = {case.key: case for case in plan(good, count, pristine, panels)}
-    from tamperscope.screening.annotations import annotation_mask
-
     names = detectors or reuse.DEFAULT
     annotate = annotation_mask if mask_annotations else None
     measurement = Measurement(cases, tuple(good), seed, names, annotate)
@@ -156,6 +155,89 @@ def duplicates(
     for why, n in sorted(reasons.items()):
         click.echo(f"left out {n} picture(s): {why}", err=True)
     click.echo(as_text(summary))
+
+
+@command.command()
+@click.option(
+    "--images",
+    "--corpus",
+    "images",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of pristine pictures as for duplicates; its blots are used.",
+)
+@click.option("--kind", type=click.Choice(["blot"]), help="Take every picture for a blot.")
+@click.option(
+    "--split",
+    type=click.Choice(["all", "tune", "check"]),
+    default="all",
+    show_default=True,
+    help="Which origins to take; no origin is in both halves.",
+)
+@click.option("--seed", default=0, show_default=True, help="Decides every random number.")
+@click.option(
+    "--count",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Samples of every change, strength and storage.",
+)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Result file; NAME.cases.jsonl beside it lets a stopped run continue.",
+)
+@click.option("--overwrite", is_flag=True, help="Start again over an earlier result.")
+def seams(
+    images: Path,
+    kind: str | None,
+    split: str,
+    seed: int,
+    count: int,
+    jobs: int,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Measure the seam and flat-area tests on blots that are joined, patched and erased.
+
+    \b
+    Example:
+      tamperscope evaluate seams --images pictures/ --seed 0 --out seams.json
+    """  # noqa: D301 - click wants the control character
+    # heavy: OpenCV, SciPy and the matchers
+    from tamperscope.evaluation import journal, seam_cases, sources
+    from tamperscope.runtime import metadata
+    from tamperscope.screening.annotations import annotation_mask
+
+    refuse_existing(out, overwrite=overwrite)
+    listed = sources.choose_split(sources.index_sources(images, kind), split)
+    good, skipped = sources.check_sources([s for s in listed if s.kind == "blot"])
+    if not good:
+        raise DatasetLayoutError(f"{images} holds no usable pictures of blots")
+    cases = {case.key: case for case in seam_cases.plan(good, count)}
+    measurement = seam_cases.SeamMeasurement(cases, tuple(good), seed, annotation_mask)
+    settings = {
+        "split": split, "count": count, "pictures": len(good), "code": journal.code_fingerprint(),
+    }  # fmt: skip
+    path = out.with_suffix(".cases.jsonl")
+    header = {"format": "tamperscope-seam-cases/1", "seed": seed, **settings}
+    header["names"] = sources.fingerprint(good)
+    done = journal.open_journal(path, header, overwrite=overwrite)
+    keys = [*cases, *(source.name for source in good)]
+    records = journal.run_journaled(
+        keys, measurement, path, done, jobs=jobs, report=counting("seams", len(keys))
+    )
+    summary = seam_cases.summarise(records, seed)
+    reasons = Counter(why for _, why in skipped)
+    write_result(out, {
+        "format": "tamperscope-seams/1",
+        "metadata": metadata(seed, **settings),
+        "skipped_pictures": [{"why": why, "pictures": n} for why, n in sorted(reasons.items())],
+        **summary,
+    })  # fmt: skip
+    click.echo(seam_cases.as_text(summary))
 
 
 def counting(stage: str, total: int) -> Callable[[str], None]:

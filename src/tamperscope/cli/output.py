@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tamperscope.errors import OutputError
 
 # panels.json stays until it is written again: it may be what --panels names.
-OURS = ("findings.json", "report.html", "evidence", "a_mask.png", "b_mask.png")
+OURS = ("findings.json", "report.html", "evidence", "a_mask.png", "b_mask.png", "localize.json")
+LOCALIZED = (".heatmap.png", ".mask.png", ".overlay.png")  # endings of what localize.json lists
 
 
 def prepare_folder(out: Path, overwrite: bool, marker: str = "findings.json") -> None:
@@ -56,12 +58,28 @@ def _remove_earlier(out: Path, marker: str) -> None:
             f"--out {out}: --overwrite replaces results of this program only, and {marker} here is "
             "not one; name another folder"
         )
-    for name in OURS:
+    for name in (*OURS, *_listed(data)):
         path = out / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _listed(record: dict[str, Any]) -> list[str]:
+    """Name the pictures a localize.json lists; nothing but plain names in that very folder."""
+    images = record.get("images")
+    names = [
+        name
+        for image in (images if isinstance(images, list) else [])
+        if isinstance(image, dict) and isinstance(image.get("files"), dict)
+        for name in image["files"].values()
+    ]
+    return [
+        name
+        for name in names
+        if isinstance(name, str) and name.endswith(LOCALIZED) and not set(name) & set("/\\:")
+    ]
 
 
 def progress_line() -> Callable[[str, int, int | None], None]:
@@ -92,3 +110,8 @@ def progress_line() -> Callable[[str, int, int | None], None]:
             click.echo(text, err=True)
 
     return show
+
+
+def one_line(text: str) -> str:
+    """Text of a file's own making, safe to print: no line breaks, no control characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

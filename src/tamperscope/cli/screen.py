@@ -4,7 +4,10 @@ from pathlib import Path
 
 import click
 
-from tamperscope.cli.output import prepare_folder, progress_line
+from tamperscope.cli.output import one_line, prepare_folder, progress_line
+
+UNREAD_SHOWN = 5
+"""Things that were not screened which the terminal names; the report names all."""
 
 
 @click.command()
@@ -83,9 +86,14 @@ def command(
 
     panels = sum(len(figure.panels) for figure in screening.figures)
     click.echo(
-        f"{len(screening.findings)} findings in {panels} panels of {len(screening.figures)} "
-        f"figures; {len(screening.unread)} things could not be read."
+        f"{len(screening.findings)} findings in {panels} panels of {len(screening.figures)} figures"
     )
+    for unread in screening.unread[:UNREAD_SHOWN]:
+        click.echo(f"Not screened: {one_line(unread.what)}: {one_line(unread.why)}", err=True)
+    if len(screening.unread) > UNREAD_SHOWN:
+        click.echo(
+            f"Not screened: {len(screening.unread) - UNREAD_SHOWN} more, see the report.", err=True
+        )
     click.echo(f"Report: {page}")
     if screening.run.interrupted:
         click.echo("Stopped early: the report holds what was done until then.", err=True)

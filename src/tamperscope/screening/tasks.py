@@ -46,6 +46,11 @@ class Proven:
     stability: tuple[tuple[str, bool], ...]
     control: tuple[int, int] | None  # None until the control has run
 
+    @property
+    def held(self) -> bool:
+        """Whether it survived any disturbance; what survives none is a coincidence of pixels."""
+        return any(held for _, held in self.stability)
+
 
 @dataclass(frozen=True)
 class Marked:
@@ -73,10 +78,11 @@ def describe_panel(cache: PanelCache, panel: str) -> Descriptor:
 def look_within(cache: PanelCache, task: Within) -> list[Proven | Marked]:
     """Find copy-moves, and in blots seams and erased areas, inside one panel."""
     panel = cache.panel(task.panel)
-    found: list[Proven | Marked] = [
+    proven = (
         Proven(task.panel, None, match, stability(panel, None, match), None)
         for match in match_within(panel, task.detectors)
-    ]
+    )
+    found: list[Proven | Marked] = [one for one in proven if one.held]
     if task.seams and panel.kind == "blot":
         found += [Marked(task.panel, "seam", seam) for seam in find_seams(panel)]
         found += [Marked(task.panel, "erased", area) for area in find_erased(panel)]
@@ -86,10 +92,11 @@ def look_within(cache: PanelCache, task: Within) -> list[Proven | Marked]:
 def look_between(cache: PanelCache, task: Between) -> list[Proven | Marked]:
     """Find content that two panels share."""
     first, second = cache.panel(task.first), cache.panel(task.second)
-    return [
+    proven = (
         Proven(task.first, task.second, match, stability(first, second, match), None)
         for match in match_between(first, second, task.detectors)
-    ]
+    )
+    return [one for one in proven if one.held]
 
 
 def look_elsewhere(cache: PanelCache, task: Control) -> tuple[int, int]:

@@ -1,0 +1,102 @@
+"""``tamperscope localize``: pictures in, heatmaps, masks and overlays out."""
+
+from pathlib import Path
+
+import click
+
+from tamperscope.cli.output import prepare_folder, progress_line
+from tamperscope.errors import WeightsError
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", required=True, metavar="NAME", help="Network: forma_base, loma_base, ...")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights, .safetensors."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the network runs; auto takes a GPU if there is one.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Arithmetic of the network; auto is float32.",
+)
+@click.option(
+    "--tile",
+    type=click.IntRange(64),
+    default=1024,
+    show_default=True,
+    help="Larger pictures are cut into overlapping tiles of this many pixels; decides the memory.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="The mask marks pixels above it.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in that folder.")
+def command(
+    inputs: tuple[Path, ...],
+    model: str,
+    weights: Path | None,
+    out: Path,
+    device: str,
+    precision: str,
+    tile: int,
+    threshold: float,
+    overwrite: bool,
+) -> None:
+    r"""Mark what a network takes for tampered in photographs.
+
+    INPUTS are images (PNG, JPEG, WebP, TIFF, GIF, BMP, JPEG 2000; every page of them), folders,
+    and whatever else 'screen' reads. Everything stays on this machine. What is marked are
+    observations to check, not verdicts.
+
+    \b
+    Examples:
+      tamperscope localize photo.jpg --model forma_base --weights forma.safetensors --out maps/
+      tamperscope localize photos/ --model loma_base --weights loma.safetensors --out maps/ \
+          --threshold 0.7 --overwrite
+
+    \b
+    Writes to the folder, for every picture:
+      NAME.heatmap.png   probability of tampering, 8 bit, size of the picture
+      NAME.mask.png      255 above the threshold, else 0, size of the picture
+      NAME.overlay.png   to look at: the picture with both drawn onto it
+      localize.json      scores, settings, what could not be read
+
+    \b
+    Exit status: 0 done; 2 wrong usage or an error; 3 nothing could be read;
+    130 stopped with Ctrl-C (localize.json holds what was done).
+    """
+    if weights is None:
+        raise WeightsError(
+            f"--weights is missing: no weights of {model} come with this package, and without "
+            "trained ones the answer would be random. Convert the authors' checkpoint with "
+            "'tamperscope weights convert FILE --model forma --out X.safetensors' (or --model "
+            "loma), or train the network; docs/localize.md says how"
+        )
+    # Heavy imports wait until they are needed: --help answers at once.
+    from tamperscope.screening.localize import RECORD, Options, load_localizer, localize
+
+    options = Options(model, weights, device, precision, tile, threshold)
+    localizer = load_localizer(options)  # an unfit one leaves an earlier result alone
+    prepare_folder(out, overwrite, RECORD)
+    done = localize(inputs, out, localizer, progress_line())
+    click.echo(f"{len(done.images)} pictures; {len(done.unread)} things could not be read.")
+    click.echo(f"Results: {out / RECORD}")
+    if done.interrupted:
+        click.echo(f"Stopped early: {RECORD} holds what was done until then.", err=True)
+        raise SystemExit(130)
+    if not done.images:
+        click.echo(f"Nothing could be read; {RECORD} says why.", err=True)
+        raise SystemExit(3)
