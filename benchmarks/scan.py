@@ -1,7 +1,8 @@
 """The selective scan against a sequential loop, a chunked form, and the machine's own limit.
 
-    python -m benchmarks.scan              every shape; ten to fifteen minutes on two cores
-    python -m benchmarks.scan --quick      batch 1, two threads, the two smaller stages
+    python -m benchmarks.scan              every setting; ten to fifteen minutes on two idle cores
+    python -m benchmarks.scan --brief      for a busy machine: processor time of one thread,
+                                           batch 1, fewer and shorter loops
 
 The shapes are the four stages of VMamba-T at 512 x 512 (state 1), and the same with twice the
 channels and state 16 as in LoMa's backbone. Everything that is compared runs in turn, so that a
@@ -12,9 +13,10 @@ left out and recorded as null.
 
 import argparse
 import json
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -32,12 +34,15 @@ from benchmarks.scan_inputs import (
 )
 from benchmarks.scan_peaks import Traffic, arithmetic_rate, scan_limit
 from benchmarks.scan_table import write_table
-from tamperscope.kernels import native, native_ss2d
+from tamperscope.kernels import chosen_implementation, native, native_ss2d
 from tamperscope.runtime import metadata
 
 RESULT = Path(__file__).parent / "results" / "scan.json"
-FORWARD_LOOP_WORK = 2.1e8  # batch x channels x states x steps up to which the loop runs forward
-BACKWARD_LOOP_WORK = 1.1e8  # ... and backward, where it keeps every step's tensors
+# Batch x channels x states x steps up to which the loop runs: minutes or gigabytes lie beyond.
+LOOP_WORK = {
+    False: {"forward": 2.1e8, "forward+backward": 1.1e8},
+    True: {"forward": 1.1e8, "forward+backward": 5.1e7},  # brief
+}
 
 Runs = dict[str, tuple[Callable[[], object], int]]  # what runs, and in how many rounds
 
@@ -68,7 +73,9 @@ def kernel_alone(inputs: Inputs) -> Callable[[], None]:
     return lambda: native_ss2d.map_op(x, projected, dt_weight, dt_bias, A, Ds, "cross", False)
 
 
-def alternate(runs: Runs, measures: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+def alternate(
+    runs: Runs, measures: dict[str, Callable[[], float]], clock: Callable[[], float]
+) -> dict[str, list[float]]:
     """Milliseconds of every run and values of every measure, taken in turns."""
     for run, rounds in runs.values():
         if rounds > 2:  # what runs once or twice takes seconds: warming up would not show
@@ -77,17 +84,24 @@ def alternate(runs: Runs, measures: dict[str, Callable[[], float]]) -> dict[str,
     for number in range(max(rounds for _, rounds in runs.values())):
         for name, (run, rounds) in runs.items():
             if number < rounds:
-                start = time.perf_counter()
+                start = clock()
                 run()
-                values[name].append(1e3 * (time.perf_counter() - start))
+                values[name].append(1e3 * (clock() - start))
         for name, measure in measures.items():
             values[name].append(measure())
     return values
 
 
-def planned(make: Callable[[Call, Inputs], Callable], inputs: Inputs, by, work: float, most: float):
+def planned(
+    make: Callable[[Call, Inputs], Callable],
+    inputs: Inputs,
+    by: Callable[[str], Call],
+    work: float,
+    most: float,
+    brief: bool,
+) -> Runs:
     """Native, chunked and, where ``work`` allows it, the loop."""
-    slow = work > 3e7
+    slow = brief or work > 3e7
     runs: Runs = {
         "native": (make(by("native"), inputs), 7 if slow else 15),
         "chunked": (make(by("chunked"), inputs), 1 if slow else 5),
@@ -106,7 +120,7 @@ def spread(values: list[float]) -> dict[str, float]:
     }
 
 
-def measured(operator: str, direction: str, shape: dict, threads: int) -> dict:
+def measured(operator: str, direction: str, shape: dict, threads: int, brief: bool) -> dict:
     """One row: times of what is compared, the limit where there is one, and the ratios."""
     batch, side, channel, states, rank = shape.values()
     inputs = sequences(batch, side, channel, states)
@@ -115,8 +129,9 @@ def measured(operator: str, direction: str, shape: dict, threads: int) -> dict:
         inputs, by = maps(*shape.values()), map_by
     elements = batch * 4 * channel * side * side
     is_forward = direction == "forward"
-    most = FORWARD_LOOP_WORK if is_forward else BACKWARD_LOOP_WORK
-    runs = planned(forward if is_forward else both_ways, inputs, by, elements * states, most)
+    clock = time.process_time if brief else time.perf_counter
+    most = LOOP_WORK[brief][direction]
+    runs = planned(forward if is_forward else both_ways, inputs, by, elements * states, most, brief)
     measures: dict[str, Callable[[], float]] = {}
     moved = 4 * 3 * elements
     if operator == "ss2d":
@@ -125,16 +140,16 @@ def measured(operator: str, direction: str, shape: dict, threads: int) -> dict:
         if operator == "ss2d":
             runs["kernel alone"] = (kernel_alone(inputs), runs["native"][1])
         for kind in ("exp2", "softplus", "multiply_add"):
-            measures[kind] = lambda kind=kind: arithmetic_rate(kind, threads)
-        measures["bytes"] = Traffic(moved, threads).rate
-    values = alternate(runs, measures)
+            measures[kind] = lambda kind=kind: arithmetic_rate(kind, threads, clock)
+        measures["bytes"] = Traffic(moved, threads, clock).rate
+    values = alternate(runs, measures, clock)
     row = {"operator": operator, "pass": direction, **shape, "threads": threads}
     row["ms"] = {name: spread(values[name]) for name in runs}
     native_ms = row["ms"]["native"]["median"]
     row["loop_over_native"] = row["ms"]["loop"]["median"] / native_ms if "loop" in runs else None
     row["chunked_over_native"] = row["ms"]["chunked"]["median"] / native_ms
     if measures:
-        rates = {name: max(values[name]) for name in measures}  # a limit is what once was reached
+        rates = {name: statistics.median(values[name]) for name in measures}
         limit = scan_limit(rates, elements, states, rank if operator == "ss2d" else 0, moved)
         compared = row["ms"].get("kernel alone", row["ms"]["native"])["median"]
         row["rates_per_second"] = rates
@@ -143,40 +158,42 @@ def measured(operator: str, direction: str, shape: dict, threads: int) -> dict:
     return row
 
 
+def measured_rows(brief: bool) -> Iterator[dict]:
+    """Every row, each after its shape has been compared."""
+    threads_before = torch.get_num_threads()
+    for states in (1, 16):
+        for stage, (side, width) in enumerate(STAGES, start=1):
+            rank, channel = width // 16, width * (2 if states == 16 else 1)
+            refuse_on_disagreement(states, side, channel, rank)
+            for batch, threads in [(1, 1)] if brief else [(1, 2), (1, 1), (4, 2), (4, 1)]:
+                torch.set_num_threads(threads)
+                shape = {"batch": batch, "side": side, "channel": channel}
+                shape |= {"states": states, "rank": rank}
+                for operator in ("selective_scan", "ss2d"):
+                    for direction in ("forward", "forward+backward"):
+                        row = measured(operator, direction, shape, threads, brief)
+                        yield {"stage": stage, **row}
+            torch.set_num_threads(threads_before)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a small part; prints, writes nothing")
-    quick = parser.parse_args(argv).quick
-    threads_before = torch.get_num_threads()
+    parser.add_argument(
+        "--brief", action="store_true", help="for a busy machine: processor time, one thread"
+    )
+    brief = parser.parse_args(argv).brief
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     rows = []
-    for states in (1, 16):
-        for stage, (side, channel) in enumerate(STAGES, start=1):
-            if quick and stage < 3:
-                continue
-            rank = channel // 16
-            channel *= 2 if states == 16 else 1
-            torch.set_num_threads(threads_before)
-            refuse_on_disagreement(states, side, channel, rank)
-            for batch in (1,) if quick else (1, 4):
-                for threads in (2,) if quick else (2, 1):
-                    torch.set_num_threads(threads)
-                    shape = {
-                        **{"batch": batch, "side": side, "channel": channel},
-                        **{"states": states, "rank": rank},
-                    }
-                    for operator in ("selective_scan", "ss2d"):
-                        for direction in ("forward", "forward+backward"):
-                            row = measured(operator, direction, shape, threads)
-                            rows.append({"stage": stage, **row})
-                            print(line(rows[-1]), flush=True)
-    torch.set_num_threads(threads_before)
-    if quick:
-        return
+    for row in measured_rows(brief):
+        print(line(row), flush=True)
+        rows.append(row)
     result = {
         "format": "tamperscope-benchmark-scan/1",
-        **metadata(seed=SEED),
-        "implementation": "native",
+        **metadata(seed=SEED, brief=brief),
+        "implementation": chosen_implementation(torch.zeros(1), "native"),
         "library": native.library_path("scan").name,
+        "clock": "processor time" if brief else "wall time",
+        "load_before": load,  # of other work: above 1, the times are too long and ratios unsure
         "rows": rows,
     }
     RESULT.parent.mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ addition and the library's streaming stores).
 """
 
 import ctypes
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,36 +24,42 @@ class PeakArguments(ctypes.Structure):
     ]
 
 
-def seconds(run, *arguments) -> float:
-    start = time.perf_counter()
-    run(*arguments)
-    return time.perf_counter() - start
+Clock = Callable[[], float]
 
 
-def arithmetic_rate(kind: str, threads: int) -> float:
+def arithmetic_rate(kind: str, threads: int, clock: Clock) -> float:
     """Values per second of ``exp2``, ``softplus`` or ``multiply_add`` on ``threads`` threads."""
-    count, repeats = 96 * 64, 200
+    count, repeats = 96 * 64, 2000
     to = torch.empty(threads)
     peak = PeakArguments(kind=KINDS[kind], count=count, repeats=repeats, to=to.data_ptr())
-    return threads * count * repeats / seconds(run_tasks, "scan_peak", threads, peak)
+    start = clock()
+    run_tasks("scan_peak", threads, peak)
+    return threads * count * repeats / (clock() - start)
 
 
 class Traffic:
     """Read-two-write-one traffic over arrays that total about ``size`` bytes."""
 
-    def __init__(self, size: int, threads: int) -> None:
+    def __init__(self, size: int, threads: int, clock: Clock) -> None:
         count = max(size // 12 // threads // 1024, 1) * 1024  # floats of one array and thread
         self.arrays = [torch.ones(threads * count) for _ in range(3)]
-        self.threads, self.bytes = threads, 12 * threads * count
+        self.threads, self.bytes, self.clock = threads, 12 * threads * count, clock
+        self.repeats = max(1, 2**24 // (12 * threads * count))  # small arrays: many times
         addresses = dict(zip(("a", "b", "to"), (x.data_ptr() for x in self.arrays), strict=True))
-        self.arguments = PeakArguments(kind=KINDS["copy"], count=count, repeats=1, **addresses)
+        self.arguments = PeakArguments(
+            kind=KINDS["copy"], count=count, repeats=self.repeats, **addresses
+        )
 
     def rate(self) -> float:
         """Bytes per second of the better way to write."""
         a, b, to = self.arrays
-        added = seconds(lambda: torch.add(a, b, out=to))
-        streamed = seconds(run_tasks, "scan_peak", self.threads, self.arguments)
-        return self.bytes / min(added, streamed)
+        start = self.clock()
+        for _ in range(self.repeats):
+            torch.add(a, b, out=to)
+        middle = self.clock()
+        run_tasks("scan_peak", self.threads, self.arguments)
+        end = self.clock()
+        return self.repeats * self.bytes / min(middle - start, end - middle)
 
 
 @dataclass(frozen=True)

@@ -51,21 +51,49 @@ def table_row(row: dict) -> str:
 
 
 def rendered(result: dict) -> str:
-    """Return the tables for each batch size and number of threads."""
+    """Return the tables: batch 1 on most threads in full, then native times of every setting."""
+    threads = max(row["threads"] for row in result["rows"])
     text = (
         f"Machine: {result['machine']['processor']}, {result['machine']['cpus']} processors; "
         f"torch {result['versions']['torch']}; library `{result['library']}`; "
-        f"commit {result['commit']}. Medians of alternating runs. A dash: not measured, because "
-        "it would take minutes or gigabytes.\n"
+        f"commit {result['commit']}. Medians of alternating runs, {result['clock']}. "
+        "A dash: not measured, because it would take minutes or gigabytes.\n"
     )
-    settings = sorted({(row["batch"], -row["threads"]) for row in result["rows"]})
-    for batch, negative in settings:
-        for (operator, direction), title in TITLES.items():
-            text += f"\n**{title}; batch {batch}, {-negative} thread(s)**\n\n{COLUMNS}"
-            for row in result["rows"]:
-                key = (row["operator"], row["pass"], row["batch"], row["threads"])
-                if key == (operator, direction, batch, -negative):
-                    text += table_row(row)
+    if result["load_before"] is not None and result["load_before"] > 1:
+        text += (
+            f"\n**Other work was running (load {result['load_before']:.1f}): times are too long "
+            "and ratios unsure.**\n"
+        )
+    for (operator, direction), title in TITLES.items():
+        text += f"\n**{title}; batch 1, threads {threads}**\n\n{COLUMNS}"
+        for row in result["rows"]:
+            wanted = (operator, direction, 1, threads)
+            if (row["operator"], row["pass"], *setting(row)) == wanted:
+                text += table_row(row)
+    return text + settings_table(result["rows"])
+
+
+def setting(row: dict) -> tuple[int, int]:
+    return row["batch"], row["threads"]
+
+
+def settings_table(rows: list[dict]) -> str:
+    """Native milliseconds, and the ratio of the loop to them, by batch size and threads."""
+    settings = sorted({setting(row) for row in rows})
+    heads = "".join(f" batch {batch}, threads {threads} |" for batch, threads in settings)
+    text = "\n**Native ms (loop / native), every setting**\n\n| operator | pass | state | stage |"
+    text += heads + "\n" + "|---" * (4 + len(settings)) + "|\n"
+    cells: dict[tuple, dict] = {}
+    for row in rows:
+        key = (row["operator"], row["pass"], row["states"], row["stage"])
+        cells.setdefault(key, {})[setting(row)] = row
+    for (operator, direction, states, stage), by_setting in cells.items():
+        text += f"| `{operator}` | {direction} | {states} | {stage} |"
+        for which in settings:
+            row = by_setting[which]
+            ms = number(row["ms"]["native"]["median"])
+            text += f" {ms} ({number(row['loop_over_native'])}) |"
+        text += "\n"
     return text
 
 

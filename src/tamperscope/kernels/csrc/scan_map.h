@@ -148,31 +148,43 @@ inline void prefetch_cells(const float* map, const Maps& m, const Lane& lane, in
   }
 }
 
-// Rows of proj for the steps of a tile, one after another.
-inline void gather_rows(const Maps& m, const Lane& lane, int64_t start, int steps, float* rows) {
+// Rows of proj for the steps of a tile.
+struct Rows {
+  const float* at;
+  ptrdiff_t step;  // floats from one step to the next
+};
+
+// Where a full tile's rows are evenly spaced they are read in place, else copied to `copy`.
+inline Rows find_rows(const Maps& m, const Lane& lane, int64_t start, int steps, float* copy) {
+  const int32_t* row = lane.row + start;
+  const ptrdiff_t apart = steps > 1 ? row[1] - row[0] : 0;
+  bool even = steps == STEPS;
+  for (int t = 1; t < steps; ++t) even &= row[t] - row[t - 1] == apart;
+  if (even) return {lane.proj + row[0] * m.proj_row, apart * m.proj_row};
   const int64_t entries = m.entries();
   for (int t = 0; t < steps; ++t) {
-    const float* from = lane.proj + lane.row[start + t] * m.proj_row;
-    for (int64_t i = 0; i < entries; ++i) rows[t * entries + i] = from[i];
+    const float* from = lane.proj + row[t] * m.proj_row;
+    for (int64_t i = 0; i < entries; ++i) copy[t * entries + i] = from[i];
   }
+  return {copy, entries};
 }
 
 // delta = softplus(weight dt + bias); with SLOPE also the derivative of the softplus.
 template <bool SLOPE>
-inline void project(const Maps& m, const MapParameters& fixed, const float* rows, int steps,
+inline void project(const Maps& m, const MapParameters& fixed, const Rows rows, int steps,
                     float* delta, float* slope) {
-  const int64_t width = m.width(), entries = m.entries();
+  const int64_t width = m.width(), rank = m.rank;
   for (int64_t at = 0; at < width; at += LANES) {
     const Vec bias = load(fixed.bias + at);
     for (int t = 0; t < steps; t += TOGETHER) {  // rows beyond `steps` are scratch, and finite
-      const float* dt = rows + t * entries;
+      const float* dt = rows.at + t * rows.step;
       Vec z[TOGETHER];
 #pragma GCC unroll 8
       for (int i = 0; i < TOGETHER; ++i) z[i] = bias;
-      for (int64_t r = 0; r < m.rank; ++r) {
+      for (int64_t r = 0; r < rank; ++r) {
         const Vec weight = load(fixed.weight + r * width + at);
 #pragma GCC unroll 8
-        for (int i = 0; i < TOGETHER; ++i) z[i] += weight * dt[i * entries + r];
+        for (int i = 0; i < TOGETHER; ++i) z[i] += weight * dt[i * rows.step + r];
       }
       for (int i = 0; i < TOGETHER; ++i) {
         float* here = delta + (t + i) * width + at;
@@ -189,7 +201,7 @@ inline void project(const Maps& m, const MapParameters& fixed, const float* rows
 }
 
 inline Tile make_map_tile(const Maps& m, const MapParameters& fixed, const float* u,
-                          const float* delta, const float* rows, float* h, int64_t start) {
+                          const float* delta, const Rows rows, float* h, int64_t start) {
   const int64_t left = m.length - start;
   return {static_cast<int>(left < STEPS ? left : STEPS),
           static_cast<int>(m.vectors),
@@ -199,9 +211,9 @@ inline Tile make_map_tile(const Maps& m, const MapParameters& fixed, const float
           fixed.skip,
           u,
           delta,
-          rows + m.rank,
-          rows + m.rank + m.states,
-          m.entries(),
+          rows.at + m.rank,
+          rows.at + m.rank + m.states,
+          rows.step,
           1,
           h};
 }
@@ -222,7 +234,9 @@ inline bool forward_map(const Maps& m, int64_t task) {
     fixed.fill(m, lane);
     zero(h, state_size);
     for (int64_t start = 0; start < m.length; start += STEPS) {
-      const Tile tile = make_map_tile(m, fixed, u, delta, rows, h, start);
+      const int steps = static_cast<int>(m.length - start < STEPS ? m.length - start : STEPS);
+      const Rows here = find_rows(m, lane, start, steps, rows);
+      const Tile tile = make_map_tile(m, fixed, u, delta, here, h, start);
       const int64_t next = start + STEPS;
       const int64_t after = next + STEPS < m.length ? next + STEPS : m.length;
       prefetch_cells(lane.x, m, lane, next, after);
@@ -232,8 +246,7 @@ inline bool forward_map(const Maps& m, int64_t task) {
                     sizeof(float) * static_cast<size_t>(state_size));
       }
       gather(lane.x, m, lane, start, tile.steps, u);
-      gather_rows(m, lane, start, tile.steps, rows);
-      project<false>(m, fixed, rows, tile.steps, delta, nullptr);
+      project<false>(m, fixed, here, tile.steps, delta, nullptr);
       advance(tile, y);
       scatter(y, m, lane, start, tile.steps, lane.y);
     }
@@ -263,18 +276,20 @@ inline void rank_gradients(const Maps& m, const MapParameters& fixed, const floa
 }
 
 // Gradient of the projection from rank to step sizes: sums over steps of dz * dt, added to dweight.
-inline void weight_gradients(const Maps& m, const float* dz, const float* rows, int steps,
+inline void weight_gradients(const Maps& m, const float* dz, const Rows rows, int steps,
                              float* dweight) {
-  const int64_t width = m.width(), entries = m.entries();
+  const int64_t width = m.width();
   for (int64_t at = 0; at < width; at += LANES) {
     for (int64_t first = 0; first < m.rank; first += TOGETHER) {
       const int64_t count = m.rank - first < TOGETHER ? m.rank - first : TOGETHER;
+      int64_t rank[TOGETHER];  // past the last one the first again: computed, not stored
+      for (int64_t i = 0; i < TOGETHER; ++i) rank[i] = first + (i < count ? i : 0);
       Vec total[TOGETHER]{};
       for (int t = 0; t < steps; ++t) {
         const Vec here = load(dz + t * width + at);
-        const float* dt = rows + t * entries + first;  // may run into B: not stored below
+        const float* dt = rows.at + t * rows.step;
 #pragma GCC unroll 8
-        for (int i = 0; i < TOGETHER; ++i) total[i] += here * dt[i];
+        for (int i = 0; i < TOGETHER; ++i) total[i] += here * dt[rank[i]];
       }
       for (int64_t i = 0; i < count; ++i) {
         float* to = dweight + (first + i) * width + at;
@@ -314,7 +329,7 @@ inline void write_map_parameters(const Maps& m, const Lane& lane, const TileGrad
 
 inline bool backward_map(const Maps& m, int64_t task) {
   const int64_t width = m.width(), state_size = m.states * width, entries = m.entries();
-  const size_t rows_size = STEPS * entries + TOGETHER;
+  const size_t rows_size = STEPS * entries;
   Scratch scratch(MapParameters::size(m) + 4 * STEPS * width + 2 * rows_size +
                   (m.rank + 1) * width + gradients_size(m.states, width));
   if (scratch.failed()) return false;
@@ -346,7 +361,9 @@ inline bool backward_map(const Maps& m, int64_t task) {
     for (int64_t tile_number = m.tiles() - 1; tile_number >= 0; --tile_number) {
       const int64_t start = tile_number * STEPS;
       float* h = lane.checkpoints + tile_number * state_size;
-      const Tile tile = make_map_tile(m, fixed, u, delta, rows, h, start);
+      const int steps = static_cast<int>(m.length - start < STEPS ? m.length - start : STEPS);
+      const Rows here = find_rows(m, lane, start, steps, rows);
+      const Tile tile = make_map_tile(m, fixed, u, delta, here, h, start);
       if (start > 0) {
         prefetch_cells(lane.x, m, lane, start - STEPS, start);
         prefetch_cells(dy_map, m, lane, start - STEPS, start);
@@ -354,12 +371,11 @@ inline bool backward_map(const Maps& m, int64_t task) {
       }
       gather(lane.x, m, lane, start, tile.steps, u);
       gather(dy_map, m, lane, start, tile.steps, dy);
-      gather_rows(m, lane, start, tile.steps, rows);
-      project<true>(m, fixed, rows, tile.steps, delta, slope);
+      project<true>(m, fixed, here, tile.steps, delta, slope);
       retreat(tile, g);
       finish_step_sizes(tile, slope, g, dbias);
       rank_gradients(m, fixed, g.ddelta, tile.steps, drows);
-      weight_gradients(m, g.ddelta, rows, tile.steps, dweight);
+      weight_gradients(m, g.ddelta, here, tile.steps, dweight);
       scatter(g.du, m, lane, start, tile.steps, dx);
       write_rows(m, lane, start, tile, drows);
     }

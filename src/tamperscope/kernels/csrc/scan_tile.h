@@ -23,6 +23,8 @@ constexpr int MOST_STATES = 4;
 constexpr int MOST_STATES_BACK = 4;
 constexpr float LN_2 = 0.693147181f;
 
+// Passed by value into the loops: through a reference the compiler would have to read it again after
+// every store.
 struct Tile {
   int steps, vectors, states;
   ptrdiff_t width;                // floats from one step to the next: vectors * LANES
@@ -34,7 +36,7 @@ struct Tile {
 };
 
 template <int N>
-SCAN_INLINE void advance_states(const Tile& tile, int first, float* y) {
+SCAN_INLINE void advance_states(const Tile tile, int first, float* y) {
   for (int v = 0; v < tile.vectors; ++v) {
     const ptrdiff_t at = v * LANES;
     Vec h[N], A[N];
@@ -88,7 +90,7 @@ struct TileGradients {
 
 // States after every step, from the checkpoint in tile.h, which stays as it is.
 template <int N>
-SCAN_INLINE void recompute(const Tile& tile, const TileGradients& grads, int first, ptrdiff_t at) {
+SCAN_INLINE void recompute(const Tile tile, const TileGradients grads, int first, ptrdiff_t at) {
   Vec h[N], A[N];
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n) {
@@ -112,7 +114,7 @@ SCAN_INLINE void recompute(const Tile& tile, const TileGradients& grads, int fir
 }
 
 template <int N>
-SCAN_INLINE void retreat_vector(const Tile& tile, const TileGradients& grads, int first,
+SCAN_INLINE void retreat_vector(const Tile tile, const TileGradients grads, int first,
                                 ptrdiff_t at) {
   Vec carry[N], A[N], dA[N];
 #pragma GCC unroll 4
@@ -181,7 +183,7 @@ inline void retreat_states(const Tile& tile, const TileGradients& grads, int fir
 }
 
 // Gradients of everything the tile saw, given dy and what flows in from the right.
-inline void retreat(const Tile& tile, const TileGradients& grads) {
+inline void retreat(const Tile tile, const TileGradients grads) {
   int n = 0;
   for (; n + 4 <= tile.states; n += 4) retreat_states<4>(tile, grads, n);
   for (; n + 2 <= tile.states; n += 2) retreat_states<2>(tile, grads, n);

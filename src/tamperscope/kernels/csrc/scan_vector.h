@@ -74,6 +74,32 @@ inline void store_some(float* to, Vec v, int count) {
   if (count > 0) std::memcpy(to, &v, sizeof(float) * static_cast<size_t>(count));
 }
 
+// Not below `low`, not above `high`; NaN stays NaN, which the order of the operands decides: the x86
+// instructions return the second one when either is NaN.
+inline Vec at_least(Vec x, float low) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_max_ps(0xffff, (__m512)splat(low), (__m512)x);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_max_ps((__m256)splat(low), (__m256)x);
+#elif defined(__SSE2__)
+  return (Vec)_mm_max_ps((__m128)splat(low), (__m128)x);
+#else
+  return x < low ? splat(low) : x;
+#endif
+}
+
+inline Vec at_most(Vec x, float high) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_min_ps(0xffff, (__m512)splat(high), (__m512)x);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_min_ps((__m256)splat(high), (__m256)x);
+#elif defined(__SSE2__)
+  return (Vec)_mm_min_ps((__m128)splat(high), (__m128)x);
+#else
+  return x > high ? splat(high) : x;
+#endif
+}
+
 inline float sum(Vec v) {
   float total = 0;
   for (int i = 0; i < LANES; ++i) total += v[i];
@@ -90,8 +116,7 @@ inline Vec exp2(Vec x) {
   const Vec whole = x - f;
 #else
   constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
-  x = x < -127.0f ? splat(-127.0f) : x;
-  x = x > 128.0f ? splat(128.0f) : x;
+  x = at_most(at_least(x, -127.0f), 128.0f);
   const Vec shifted = x + magic;
   const Vec f = x - (shifted - magic);
 #endif
@@ -130,7 +155,7 @@ inline Vec log1p_unit(Vec t) {
 // log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)): relative accuracy also where it is small.
 inline Vec softplus(Vec z) {
   const Vec t = exp2(absolute(z) * -LOG2_E);
-  return (z < 0.0f ? Vec{} : z) + log1p_unit(t);
+  return at_least(z, 0.0f) + log1p_unit(t);
 }
 
 // 1 / x for 1 <= x <= 2.
@@ -147,7 +172,7 @@ inline Vec reciprocal(Vec x) {
 inline Vec softplus_and_slope(Vec z, Vec& slope) {
   const Vec t = exp2(absolute(z) * -LOG2_E);
   slope = (z < 0.0f ? t : splat(1.0f)) * reciprocal(1.0f + t);
-  return (z < 0.0f ? Vec{} : z) + log1p_unit(t);
+  return at_least(z, 0.0f) + log1p_unit(t);
 }
 
 // ---- shuffles -----------------------------------------------------------------------------------
