@@ -10,9 +10,8 @@ from benchmarks.scan_table import BEGIN, END, PAGE, RESULT, with_table
 
 def test_the_code_on_the_page_runs():
     torch.manual_seed(0)
-    shapes = []
+    shapes, names = [], {}  # the second block goes on where the first one ended
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
-        names = {}
         exec(block, names)
         assert names["y"].isfinite().all()
         shapes.append(tuple(names["y"].shape))
