@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tamperscope.screening.channels import channel_max, channel_min
 
-SIDE = 160
+SIDE = 128
 """Longer side, in pixels, of the copy that is measured."""
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
@@ -64,20 +64,25 @@ def _shape(pixels: Pixels) -> NDArray[np.float64]:
 
 def _colour(small: Pixels) -> NDArray[np.float64]:
     """Saturation, hues weighted by chroma, and how far one channel stands out."""
-    channels = small.reshape(-1, 3).astype(np.float32) / 255
-    high, low = channel_max(channels), channel_min(channels)
-    chroma = high - low
-    hue = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)[..., 0].reshape(-1).astype(np.int64) * 12 // 180
-    hues = np.bincount(hue, weights=chroma, minlength=12)[:12] / (chroma.sum() + 1e-3 * chroma.size)
-    lone = 2 * high + low - channels.sum(1)  # largest less middle
+    high, low = channel_max(small), channel_min(small)
+    chroma = (high - low).reshape(-1)
+    hue = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)[..., 0].reshape(-1) // 15
+    weight = chroma.sum(dtype=np.int64) / 255 + 1e-3 * chroma.size
+    hues = np.bincount(hue, weights=chroma, minlength=12)[:12] / 255 / weight
+    counts = np.bincount(chroma, minlength=256) / chroma.size
+    middle = np.maximum(np.minimum(small[..., 0], small[..., 1]), low)
+    middle = np.maximum(middle, np.minimum(np.maximum(small[..., 0], small[..., 1]), small[..., 2]))
+    lone = high - middle
+    mean, spread = cv2.meanStdDev(small)
     return np.concatenate(
         [
             hues,
-            channels.mean(0),
-            channels.std(0),
-            [chroma.mean(), chroma.std(), *np.quantile(chroma[::3], (0.5, 0.9, 0.99))],
-            [(chroma < 0.04).mean(), (chroma > 0.2).mean(), (chroma > 0.5).mean()],
-            [lone.mean(), (lone > 0.2).mean()],
+            mean[:, 0] / 255,
+            spread[:, 0] / 255,
+            [chroma.mean() / 255, chroma.std() / 255],
+            np.searchsorted(np.cumsum(counts), (0.5, 0.9, 0.99)) / 255,
+            [counts[:10].sum(), counts[51:].sum(), counts[128:].sum()],
+            [lone.mean() / 255, (lone > 51).mean()],
         ]
     )
 
@@ -89,9 +94,11 @@ def _tone(gray: Pixels) -> NDArray[np.float64]:
     at = np.searchsorted(np.cumsum(counts), (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98))
     levels = np.minimum(at, 255) / 255
     extremes = [(gray >= 252).mean(), (gray >= 235).mean(), (gray <= 3).mean(), (gray <= 20).mean()]
-    centred = gray / 255 - gray.mean() / 255
+    centred = (gray.astype(np.float32) - gray.mean(dtype=np.float32)) / 255
     spread = centred.std() + 0.01
-    return np.concatenate([bins, levels, extremes, [spread, (centred**3).mean() / spread**3]])
+    return np.concatenate(
+        [bins, levels, extremes, [spread, (centred * centred * centred).mean() / spread**3]]
+    )
 
 
 def _palette(small: Pixels) -> NDArray[np.float64]:
@@ -108,14 +115,13 @@ def _edges(plane: Plane) -> NDArray[np.float64]:
     """Gradient size and direction (eight sectors of 180 degrees, and the exact axes)."""
     dx = cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
     dy = cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
-    size = np.hypot(dx, dy)
+    size, angle = cv2.cartToPolar(dx, dy, angleInDegrees=True)
     total = float(size.sum()) + 1e-3 * size.size
-    angle = np.mod(np.arctan2(dy, dx), np.pi)
-    sector = np.mod(np.floor(angle / (np.pi / 8) + 0.5), 8).astype(np.int64)
-    sectors = np.bincount(sector.reshape(-1), weights=size.reshape(-1), minlength=8) / total
+    sector = ((angle / 22.5 + 0.5).astype(np.uint8) & 7).reshape(-1)
+    sectors = np.bincount(sector, weights=size.reshape(-1), minlength=8) / total
     upright = size[np.abs(dy) < 0.03 * np.abs(dx)].sum() / total
     level = size[np.abs(dx) < 0.03 * np.abs(dy)].sum() / total
-    levels = np.quantile(size[::2], (0.25, 0.5, 0.75, 0.9, 0.98))
+    levels = np.quantile(size[::3], (0.25, 0.5, 0.75, 0.9, 0.98))
     flat = [(size < 0.002).mean(), (size < 0.01).mean(), (size > 0.1).mean()]
     return np.concatenate([sectors, [upright, level, size.mean()], levels, flat])
 
