@@ -12,6 +12,7 @@ from tamperscope.matching.match import Match
 from tamperscope.matching.reuse import match_between, match_within
 from tamperscope.matching.seams import Mark, find_erased, find_seams
 from tamperscope.matching.stability import stability
+from tamperscope.screening.joining import join_pieces
 from tamperscope.screening.workers import PanelCache
 
 CONTROLS = 40
@@ -80,7 +81,7 @@ def look_within(cache: PanelCache, task: Within) -> list[Proven | Marked]:
     panel = cache.panel(task.panel)
     proven = (
         Proven(task.panel, None, match, stability(panel, None, match), None)
-        for match in match_within(panel, task.detectors)
+        for match in join_pieces(match_within(panel, task.detectors))
     )
     found: list[Proven | Marked] = [one for one in proven if one.held]
     if task.seams and panel.kind == "blot":
@@ -94,7 +95,7 @@ def look_between(cache: PanelCache, task: Between) -> list[Proven | Marked]:
     first, second = cache.panel(task.first), cache.panel(task.second)
     proven = (
         Proven(task.first, task.second, match, stability(first, second, match), None)
-        for match in match_between(first, second, task.detectors)
+        for match in join_pieces(match_between(first, second, task.detectors))
     )
     return [one for one in proven if one.held]
 
