@@ -36,6 +36,7 @@ class SeamCase:
     source: str
     change: str  # "join", "patch", "erased"
     storage: str  # one of STORAGES
+    number: int
     jump: float | None = None  # in noise deviations; None for an erasure
     horizontal: bool = False  # the seam, for a join
     fill: str | None = None  # one of FILLS, for an erasure
@@ -47,6 +48,7 @@ class SeamCase:
             self.change, self.storage, self.source,
             "horizontal" if self.horizontal else "vertical",
             self.fill or f"{self.jump:g}",
+            str(self.number),
         )  # fmt: skip
         return "/".join(parts)
 

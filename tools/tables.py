@@ -1,0 +1,147 @@
+"""Make docs/results.md from the result files under benchmarks/results.
+
+python tools/tables.py            # write docs/results.md
+python tools/tables.py --check    # fail if it is not what the files say
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "results.md"
+HEAD = (
+    "# Measured\n\n"
+    "Made by `python tools/tables.py` from `benchmarks/results/`; each file names the command, the commit, the machine and the versions it was made with. Intervals are 95 %, "
+    "Clopper-Pearson over samples; *by origin* is a bootstrap over the sources of the pictures, "
+    "which is the wider and the more honest one where pictures share a source.\n"
+)
+Rows = list[list[str]]
+
+
+def table(head: list[str], rows: Rows) -> str:
+    """Lay out a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def share(cell: dict[str, Any] | None) -> str:
+    """Share with its interval and the number of samples."""
+    if not cell or not cell["trials"]:
+        return "-"
+    low, high = cell["interval"]
+    text = f"{cell['share']:.3f} ({low:.3f}-{high:.3f}), n = {cell['trials']}"
+    if cell["interval_by_origin"] is not None:
+        low, high = cell["interval_by_origin"]
+        text += f"; by origin {low:.3f}-{high:.3f}"
+    return text
+
+
+def made_by(result: dict[str, Any]) -> str:
+    """Name the command, commit and machine of a result."""
+    data = result["metadata"]
+    return f"`{data['command']}` at `{data['commit']}`, {data['machine']['processor']}.\n"
+
+
+def duplicates(result: dict[str, Any]) -> str:
+    """Recall and false alarms of reuse within and between panels."""
+    pair, within = result["recall"]["pair"], result["recall"]["within"]
+    names = dict.fromkeys([*pair["alteration"], *within["alteration"]])
+    rows = [
+        [name, share(pair["alteration"].get(name)), share(within["alteration"].get(name))]
+        for name in names
+    ]
+    rows.append(["**all**", share(pair["all"]), share(within["all"])])
+    alarms = [
+        [group, kind, share(cell)]
+        for group, found in result["false_alarms"].items()
+        for kind, cell in [*found["kind"].items(), ("**all**", found["all"])]
+    ]
+    modes = [
+        [name, share({**pair["mode"], **within["mode"]}.get(name))]
+        for name in (*pair["mode"], *within["mode"])
+    ]
+    kinds = [
+        [name, share(pair["kind"].get(name)), share(within["kind"].get(name))]
+        for name in dict.fromkeys([*pair["kind"], *within["kind"]])
+    ]
+    together = share(result["recall"]["all"])
+    return "\n".join([
+        "## Duplications\n", made_by(result), f"Recall over everything: {together}.\n",
+        table(["alteration", "between panels", "inside a panel"], rows),
+        table(["modality", "between panels", "inside a panel"], kinds),
+        table(["what is shared", "recall"], modes),
+        "False alarms: share of pristine samples with any match.\n",
+        table(["pristine", "modality", "false alarms"], alarms),
+    ])  # fmt: skip
+
+
+def seams(result: dict[str, Any]) -> str:
+    """Recall and false alarms of seams and erased areas."""
+    rows = []
+    for change, groups in result["recall"].items():
+        for field, cells in groups.items():
+            if field == "all":
+                rows.append([f"**{change}**", "all", share(cells)])
+            else:
+                rows += [[change, f"{field} {name}", share(cell)] for name, cell in cells.items()]
+    alarms = [[name, share(result["false_alarms"][name])] for name in ("seam", "erased", "either")]
+    return "\n".join([
+        "## Seams and erased areas of blots\n", made_by(result),
+        table(["change", "strength or storage", "recall"], rows),
+        table(["pristine blots", "false alarms"], alarms),
+    ])  # fmt: skip
+
+
+def bench(result: dict[str, Any]) -> str:
+    """Pixel scores on real tampered pictures."""
+    rows = [
+        [
+            entry["set"], entry["detector"], str(entry["images"]),
+            *(f"{entry[name]:.3f}" for name in ("f1_mean", "mcc_mean", "f1_pooled", "mcc_pooled")),
+        ]
+        for entry in result["scores"]
+    ]  # fmt: skip
+    head = ["set", "detector", "images", "F1 mean", "MCC mean", "F1 pooled", "MCC pooled"]
+    notes = "\n".join(f"- {note}" for note in result["notes"])
+    published = [[p["set"], p["method"], p["score"], p["from"]] for p in result["published"]]
+    return "\n".join([
+        "## Real tampered pictures\n", made_by(result), table(head, rows), notes + "\n",
+        "Published numbers, for scale; other sets or other subsets, as said:\n",
+        table(["set", "method", "score", "from"], published),
+    ])  # fmt: skip
+
+
+SECTIONS = {
+    "duplicates.json": duplicates,
+    "seams.json": seams,
+    "bench_classical.json": bench,
+}
+
+
+def page() -> str:
+    """Text of docs/results.md from the files that are there."""
+    parts = [HEAD]
+    for name, make in SECTIONS.items():
+        path = RESULTS / name
+        if path.is_file():
+            parts.append(make(json.loads(path.read_text(encoding="utf-8"))))
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    text = page()
+    if parser.parse_args().check:
+        if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
+            sys.exit("docs/results.md is not what the result files say; run python tools/tables.py")
+        return
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
