@@ -13,12 +13,13 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
-HEAD = (
-    "# Measured\n\n"
-    "Made by `python tools/tables.py` from `benchmarks/results/`; each file names the command, the commit, the machine and the versions it was made with. Intervals are 95 %, "
-    "Clopper-Pearson over samples; *by origin* is a bootstrap over the sources of the pictures, "
-    "which is the wider and the more honest one where pictures share a source.\n"
-)
+HEAD = """# Measured
+
+Made by `python tools/tables.py` from `benchmarks/results/`; each file names the command, the commit,
+the machine and the versions it was made with. Intervals are 95 %, Clopper-Pearson over samples;
+*by origin* is a bootstrap over the sources of the pictures, the more honest one where pictures share
+a source.
+"""
 Rows = list[list[str]]
 
 
