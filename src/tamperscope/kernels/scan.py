@@ -6,6 +6,8 @@ The choice, in this order: ``implementation=``, the environment variable ``TAMPE
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +19,33 @@ from tamperscope.kernels.chunked import selective_scan_chunked
 from tamperscope.kernels.native_scan import selective_scan_native
 from tamperscope.kernels.reference import selective_scan_reference
 
+
+def triton_is_installed() -> bool:
+    """Whether Triton is there; it comes with PyTorch for CUDA on Linux."""
+    return find_spec("triton") is not None
+
+
+def run_triton(*arguments: Any) -> Tensor:
+    """Call :func:`tamperscope.kernels.triton_scan.selective_scan_triton`.
+
+    Raises:
+        MissingKernelError: Triton is not installed.
+    """
+    if not triton_is_installed():
+        raise MissingKernelError(
+            "implementation 'triton' needs Triton, which comes with PyTorch for CUDA on Linux; "
+            "use chunked"
+        )
+    from tamperscope.kernels.triton_scan import selective_scan_triton  # only where it is wanted
+
+    return selective_scan_triton(*arguments)
+
+
 IMPLEMENTATIONS: dict[str, Callable[..., Tensor]] = {
     "reference": selective_scan_reference,
     "chunked": selective_scan_chunked,
     "native": selective_scan_native,
+    "triton": run_triton,
 }
 
 
@@ -43,7 +68,7 @@ def chosen_implementation(tensor: Tensor, implementation: str | None = None) -> 
 
 def fastest_for(tensor: Tensor) -> str:
     """Name the fastest implementation for ``tensor``'s device and dtype."""
-    if tensor.device.type == "cuda" and "triton" in IMPLEMENTATIONS:
+    if tensor.device.type == "cuda" and tensor.dtype != torch.float64 and triton_is_installed():
         return "triton"
     if tensor.device.type == "cpu" and tensor.dtype != torch.float64 and native.is_built("scan"):
         return "native"
