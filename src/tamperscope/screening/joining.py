@@ -1,7 +1,7 @@
 """Joins matches that are pieces of one: the same transform, interrupted by a label or a plain area.
 
-A reader wants one finding for one act of copying. Two matches of the same panels are pieces of one
-if each one's transform puts the other one's region where the other does.
+A reader wants one finding for one act of copying. A match is a piece of a better one if the better
+one's transform puts its region where its own does.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from tamperscope.matching.match import Mask, Match, Transform
 
 TOLERANCE = 4.0
-"""Pixels of the target by which two transforms may differ, over both regions."""
+"""Pixels of the target by which two transforms may differ at the corners of the piece."""
 
 
 def join_pieces(matches: Sequence[Match]) -> list[Match]:
@@ -24,7 +24,7 @@ def join_pieces(matches: Sequence[Match]) -> list[Match]:
     joined: list[Match] = []
     for match in sorted(matches, key=lambda m: (-m.score, -m.inliers)):
         for index, whole in enumerate(joined):
-            if whole.inverted == match.inverted and _agree(whole, match):
+            if whole.inverted == match.inverted and _is_piece(match, whole):
                 names = {*whole.also, *match.also, match.detector} - {whole.detector}
                 joined[index] = replace(
                     whole,
@@ -39,9 +39,12 @@ def join_pieces(matches: Sequence[Match]) -> list[Match]:
     return joined
 
 
-def _agree(a: Match, b: Match) -> bool:
-    corners = np.concatenate([_corners(a.source_mask), _corners(b.source_mask)])
-    off = np.linalg.norm(_moved(a.transform, corners) - _moved(b.transform, corners), axis=1)
+def _is_piece(match: Match, whole: Match) -> bool:
+    # Only at the piece: a small region's own transform is poor far away from it.
+    corners = _corners(match.source_mask)
+    off = np.linalg.norm(
+        _moved(whole.transform, corners) - _moved(match.transform, corners), axis=1
+    )
     return bool(off.max() <= TOLERANCE)
 
 
