@@ -113,3 +113,9 @@ def test_nothing_readable_is_status_3_and_recorded(weights, tmp_path):
     assert done.exit_code == 3
     assert "1 things could not be read" in done.output
     assert len(json.loads((out / "localize.json").read_text(encoding="utf-8"))["unread"]) == 1
+
+
+def test_help_keeps_its_lines():
+    shown = run("--help").output
+    assert "\n  Writes to the folder, for every picture:\n    NAME.heatmap.png  " in shown
+    assert "\\b" not in shown

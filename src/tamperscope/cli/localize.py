@@ -55,7 +55,7 @@ def command(
     threshold: float,
     overwrite: bool,
 ) -> None:
-    r"""Mark what a network takes for tampered in photographs.
+    """Mark what a network takes for tampered in photographs.
 
     INPUTS are images (PNG, JPEG, WebP, TIFF, GIF, BMP, JPEG 2000; every page of them), folders,
     and whatever else 'screen' reads. Everything stays on this machine. What is marked are
@@ -64,7 +64,7 @@ def command(
     \b
     Examples:
       tamperscope localize photo.jpg --model forma_base --weights forma.safetensors --out maps/
-      tamperscope localize photos/ --model loma_base --weights loma.safetensors --out maps/ \
+      tamperscope localize photos/ --model loma_base --weights loma.safetensors --out maps/ \\
           --threshold 0.7 --overwrite
 
     \b
@@ -77,7 +77,7 @@ def command(
     \b
     Exit status: 0 done; 2 wrong usage or an error; 3 nothing could be read;
     130 stopped with Ctrl-C (localize.json holds what was done).
-    """
+    """  # noqa: D301 (click needs the character)
     if weights is None:
         raise WeightsError(
             f"--weights is missing: no weights of {model} come with this package, and without "
