@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -36,8 +37,16 @@ def test_every_dataset_has_layout_licence_and_source(name):
     assert result.exit_code == 0, result.output
     assert "licence:" in result.output
     assert DATASETS[name].get in result.output
-    if not name.startswith("biofors"):  # theirs is drawn once, in the module
-        assert "root" in DATASETS[name].layout
+    assert "root" in DATASETS[name].layout
+
+
+def test_the_page_of_the_datasets_names_each():
+    page = Path(__file__).parents[2] / "docs" / "datasets.md"
+    text = page.read_text(encoding="utf-8")
+    for name, dataset in DATASETS.items():
+        assert f"| `{name}` |" in text
+        assert dataset.licence in text
+        assert dataset.get in text
 
 
 def test_check_lists_problems_and_exits_with_1(root):

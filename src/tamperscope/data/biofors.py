@@ -45,26 +45,17 @@ Categories = dict[str, dict[str, str]]
 
 
 def index_biofors_idd(root: Path) -> list[Sample]:
-    """Internal duplication: 2,363 panels of 54 documents, 102 with boxes on every copy.
-
-    See the module for the layout.
-    """
+    """Internal duplication: 2,363 panels of 54 documents, 102 with boxes on every copy."""
     return complete(_panels(root, "idd", IDD_CATEGORIES))
 
 
 def index_biofors_cstd(root: Path) -> list[Sample]:
-    """Cut or sharp transition: 1,715 blots of 61 documents, 181 with boxes on seams or patches.
-
-    See the module for the layout.
-    """
+    """Cut or sharp transition: 1,715 blots of 61 documents, 181 with boxes on seams or patches."""
     return complete(_panels(root, "cstd", CSTD_CATEGORIES))
 
 
 def index_biofors_train(root: Path) -> list[Sample]:
-    """Panels of the 696 training documents: 30,536, all pristine.
-
-    See the module for the layout.
-    """
+    """Panels of the 696 training documents: 30,536, all pristine."""
     categories = read_categories(root)
     return complete(
         panel_sample(root, document, panel, category, None, "train")
@@ -76,7 +67,7 @@ def index_biofors_train(root: Path) -> list[Sample]:
 def index_biofors_edd(root: Path) -> list[PairSample]:
     """External duplication: pairs of panels of 308 documents, 1,043 with boxes in both.
 
-    See the module for the layout and for what happens without the list of pairs: 382,117 pairs.
+    Without the list of pairs every two panels of one document and category: 382,117 pairs.
     """
     categories = read_categories(root)
     truths = read_json(root, "edd_gt.json")

@@ -62,19 +62,23 @@ class Dataset:
     @property
     def title(self) -> str:
         """First line of the reader's docstring."""
-        return self._doc().partition("\n")[0]
+        return (inspect.getdoc(self._reader()) or "").partition("\n")[0]
 
     @property
     def layout(self) -> str:
-        """The rest of the reader's docstring: the folder drawn, and what to know of it."""
-        return self._doc().partition("\n")[2].strip("\n")
+        """The folder drawn, and what to know of it: the docstring of the reader.
 
-    def _doc(self) -> str:
-        function = self.index.func if isinstance(self.index, partial) else self.index
-        return inspect.getdoc(function) or ""
+        Where a family of readers shares one folder, their module draws it.
+        """
+        reader = self._reader()
+        own = (inspect.getdoc(reader) or "").partition("\n")[2].strip("\n")
+        return own if "root" in own else f"{own}\n\n{inspect.getdoc(inspect.getmodule(reader))}"
+
+    def _reader(self) -> Callable[..., Sequence[AnySample]]:
+        return self.index.func if isinstance(self.index, partial) else self.index
 
 
-BIOFORS = "the set's request-free link on its code page, vimal-isi-edu/BioFors"
+BIOFORS = "images by the link on, annotations from, the code page vimal-isi-edu/BioFors"
 
 DATASETS: dict[str, Dataset] = {
     "biofors_edd": Dataset(index_biofors_edd, "biomedical", RESEARCH, BIOFORS, tampered=(1043,)),
