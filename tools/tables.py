@@ -15,9 +15,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
 HEAD = """# Measured
 
-Made by `python tools/tables.py` from `benchmarks/results/`; each file names the command, the commit,
+Made by `python tools/tables.py` from `benchmarks/results/`; each file names the command, commit,
 the machine and the versions it was made with. Intervals are 95 %, Clopper-Pearson over samples;
-*by origin* is a bootstrap over the sources of the pictures, the more honest one where pictures share
+*by origin* is a bootstrap over the sources of the pictures, more honest where pictures share
 a source.
 """
 Rows = list[list[str]]

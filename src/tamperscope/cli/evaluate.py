@@ -240,6 +240,75 @@ def seams(
     click.echo(seam_cases.as_text(summary))
 
 
+@command.command()
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder with casia_v1, coverage and western_blots; what is not there is left out.",
+)
+@click.option(
+    "--detector",
+    "detectors",
+    multiple=True,
+    type=click.Choice(
+        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams"]
+    ),
+    help="Detector to run; may be given several times.  [default: all]",
+)
+@click.option(
+    "--limit", type=click.IntRange(1), help="Pictures of every set, spread evenly.  [default: all]"
+)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Result file; NAME.cases.jsonl beside it lets a stopped run continue.",
+)
+@click.option("--overwrite", is_flag=True, help="Start again over an earlier result.")
+def bench(
+    root: Path,
+    detectors: tuple[str, ...],
+    limit: int | None,
+    jobs: int,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Score the classical detectors pixel by pixel on real tampered pictures.
+
+    \b
+    Example:
+      tamperscope evaluate bench --root pictures/ --out bench.json
+    """  # noqa: D301 - click wants the control character
+    # heavy: OpenCV, SciPy and the matchers
+    from tamperscope.evaluation import journal, real_sets
+    from tamperscope.runtime import metadata
+
+    refuse_existing(out, overwrite=overwrite)
+    chosen = real_sets.evenly(real_sets.index_bench(root), limit)
+    pictures = {picture.key: picture for picture in chosen}
+    names = detectors or real_sets.DETECTORS
+    settings = {"detectors": list(names), "limit": limit, "code": journal.code_fingerprint()}
+    path = out.with_suffix(".cases.jsonl")
+    header = {"format": "tamperscope-bench-cases/1", "pictures": len(pictures), **settings}
+    done = journal.open_journal(path, header, overwrite=overwrite)
+    records = journal.run_journaled(
+        list(pictures), real_sets.BenchMeasurement(pictures, names), path, done,
+        jobs=jobs, report=counting("bench", len(pictures)),
+    )  # fmt: skip
+    scores = real_sets.summarise(records)
+    columns = ("set", "method", "score", "from")
+    write_result(out, {
+        "format": "tamperscope-bench/1",
+        "metadata": metadata(None, **settings),
+        "scores": scores,
+        "notes": real_sets.NOTES,
+        "published": [dict(zip(columns, row, strict=True)) for row in real_sets.PUBLISHED],
+    })  # fmt: skip
+    click.echo(real_sets.as_text(scores))
+
+
 def counting(stage: str, total: int) -> Callable[[str], None]:
     """Return what keeps the progress line up to date, called once for every finished case."""
     show, finished = progress_line(), itertools.count(1)

@@ -19,7 +19,7 @@ from tamperscope.matching.marks import Mark, blot_null
 from tamperscope.matching.match import Gray, Mask, PreparedPanel
 from tamperscope.records import Box
 
-MIN_STRENGTH = 50.0  # set on the corpus so that about 1 % of pristine blots have a mark
+MIN_STRENGTH = 130.0  # about 0.5 % of the pristine blots of the corpus have a mark above it
 WINDOW = 9  # pixels, side of the square over which noise is measured
 FLAT = 1 / 6  # of the noise at the same level
 LEAST_NOISE = 0.4 / 255  # second difference; a panel without noise cannot miss any
@@ -107,7 +107,9 @@ def flat_areas(gray: Gray) -> list[FlatArea]:
 def _is_patch(
     core: Mask, area: Mask, noise: NDArray[np.float32], expected: NDArray[np.float32], least: int
 ) -> bool:
-    """Whether an area is thick, and its surroundings are as noisy as their levels ask."""
+    """Whether an area is thick, inside the panel, and lies in noise that its levels ask for."""
+    if any(rim.any() for rim in (area[0], area[-1], area[:, 0], area[:, -1])):
+        return False
     padded = np.pad(core.astype(np.uint8), 1)
     if 2 * float(cv2.distanceTransform(padded, cv2.DIST_C, 3).max()) < least:
         return False
@@ -116,7 +118,7 @@ def _is_patch(
         for reach in RING
     )
     ring = far & ~near & (expected > 0)
-    # a place at the border of the level range or of the panel has no surroundings to compare with
+    # a place at the border of the range of levels has no surroundings to compare with
     if np.count_nonzero(ring) < np.count_nonzero(far & ~near) / 2 or not ring.any():
         return False
     return float(np.median(noise[ring] / expected[ring])) >= RING_NOISE

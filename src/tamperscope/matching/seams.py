@@ -4,12 +4,12 @@ A seam steps from one pixel to the next, at one column (or row) over many rows (
 that a camera took are spread over several pixels, and edges of bands and lanes do not stay at one
 column. So a seam is a run of steps (:mod:`tamperscope.matching.steps`) that is
 
-* sharp: one pixel takes at least 80 % of the step between the two sides (least-squares share over
-  all blocks), and does not overshoot it as a sharpened edge does;
+* sharp: one pixel takes at least 85 % of the step between the two sides (least-squares share over
+  all blocks, after the slope beside it is taken off), and does not overshoot it by much;
 * a step and no line: no pixel between lies beyond both sides. A thin line drawn between spliced
   lanes is how an honest splice is disclosed, so it is not reported;
 * between two places of a blot: neither side is black, white or empty, which frames and gutters are;
-* not the foot of something brighter: both sides stay level for ten pixels.
+* not the flank of something larger: what is beside it rises little in comparison.
 
 Only ``blot`` panels are looked at. The method and its thresholds are our own; what they find and
 miss is measured by ``tamperscope evaluate seams``.
@@ -28,13 +28,13 @@ from tamperscope.records import Box
 
 __all__ = ["Erased", "Mark", "Seam", "find_erased", "find_seams", "seam_candidates"]
 
-MIN_STRENGTH = 30.0  # votes; about 2 % of the pristine blots of the corpus have a mark above it
+MIN_STRENGTH = 20.0  # votes; about 1 % of the pristine blots of the corpus have a mark above it
 CANDIDATE_VOTES = 8.0
 CANDIDATES = 16  # runs of one direction that are measured
 BLOCKS = (4, 16)  # rows; long blocks bring out a step below the noise
-SHARPEST, BLUNTEST = 1.4, 0.8  # share of the step that one pixel takes
-MOST_LINE = 0.3  # of the step, by which pixels between may lie beyond both sides
-MOST_SLOPE = 0.6  # change within each side, of the step
+SHARPEST, BLUNTEST = 1.4, 0.85  # share of the step that one pixel takes
+MOST_LINE = 0.2  # of the step, by which pixels between may lie beyond both sides
+MOST_SLOPE = 0.3  # rise over four pixels beside the step, of the step
 DARKEST, BRIGHTEST = 6 / 255, 249 / 255
 HALF_WIDTH = 3  # pixels of the mask to either side of a seam
 
@@ -132,23 +132,24 @@ def _measure(gray: Gray, run: Run, horizontal: bool, block: int) -> Candidate | 
     if column < 10 or column > gray.shape[1] - 10:
         return None
     rows = gray[run.start : run.stop].reshape(-1, block, gray.shape[1]).mean(axis=1)
-    left, right = rows[:, column - 6 : column - 2], rows[:, column + 2 : column + 6]
-    before, after = left.mean(axis=1), right.mean(axis=1)
-    step = after - before
-    energy = float(step @ step)
-    if energy == 0:
-        return None
-    single = [float((rows[:, c] - rows[:, c - 1]) @ step) for c in range(column - 1, column + 2)]
-    typical = float(np.median(np.abs(step)))
+
+    def level(first: int) -> NDArray[np.float32]:
+        return rows[:, column + first : column + first + 2].mean(axis=1)
+
+    before, after = level(-3), level(1)
+    slope = (before - level(-7) + level(5) - after) / 8  # per pixel; bands beside a seam slope
+    step = after - before - 4 * slope
+    energy, typical = float(step @ step), float(np.median(np.abs(step)))
     if typical == 0:
         return None
+    single = max(
+        float((rows[:, c] - rows[:, c - 1] - slope) @ step) for c in range(column - 1, column + 2)
+    )
     between = rows[:, column - 2 : column + 2]
     beyond = np.maximum(
         between.max(axis=1) - np.maximum(before, after),
         np.minimum(before, after) - between.min(axis=1),
     )
-    outer = np.abs(before - rows[:, column - 10 : column - 6].mean(axis=1))
-    outer += np.abs(after - rows[:, column + 6 : column + 10].mean(axis=1))
     sides = (
         gray[run.start : run.stop, column - 10 : column - 1],
         gray[run.start : run.stop, column + 1 : column + 10],
@@ -156,9 +157,9 @@ def _measure(gray: Gray, run: Run, horizontal: bool, block: int) -> Candidate | 
     return Candidate(
         horizontal=horizontal,
         run=run,
-        sharpness=max(single) / energy,
+        sharpness=single / energy,
         line=float(np.median(beyond)) / typical,
-        slope=float(np.median(outer)) / typical,
+        slope=4 * float(np.median(np.abs(slope))) / typical,
         levels=(float(np.median(sides[0])), float(np.median(sides[1]))),
         noises=(_noise(sides[0]), _noise(sides[1])),
     )

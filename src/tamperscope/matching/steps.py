@@ -48,7 +48,7 @@ def find_runs(gray: Gray, usable: Mask, block: int, least: float, most: int) -> 
     height, width = gray.shape
     if height < 2 * block or width < 4 * MARGIN:
         return []
-    votes, possible = _votes(gray, usable, block)
+    step, votes, possible = _votes(gray, usable, block)
     weight = np.where(votes, VOTE, -MISS)
     weight[~possible] = -MISS
     best, start, stop = _best_runs(weight)
@@ -59,13 +59,16 @@ def find_runs(gray: Gray, usable: Mask, block: int, least: float, most: int) -> 
             break
         rows = slice(int(start[column]), int(stop[column]))
         share = float(votes[rows, column].mean())
-        runs.append(Run(column, rows.start * block, rows.stop * block, float(best[column]), share))
+        # the boundaries beside a step have its votes too, but less of its height
+        first = max(column - 2, 0)
+        place = first + int(step[rows, first : column + 3].sum(axis=0).argmax())
+        runs.append(Run(place, rows.start * block, rows.stop * block, float(best[column]), share))
         best[max(column - 6, 0) : column + 7] = 0
     return runs
 
 
-def _votes(gray: Gray, usable: Mask, block: int) -> tuple[Mask, Mask]:
-    """Votes, and where a vote is possible, by (block, boundary)."""
+def _votes(gray: Gray, usable: Mask, block: int) -> tuple[NDArray[np.float32], Mask, Mask]:
+    """Steps, votes, and where a vote is possible, by (block, boundary)."""
     height, width = gray.shape
     count = height // block
     rows = gray[: count * block].reshape(count, block, width).mean(axis=1)
@@ -83,7 +86,7 @@ def _votes(gray: Gray, usable: Mask, block: int) -> tuple[Mask, Mask]:
     middle = np.arange(MARGIN, width - MARGIN + 1)
     middle = middle[middle < width]
     possible[:, middle] = total[:, middle + MARGIN] - total[:, middle - MARGIN] >= USABLE
-    return (step > EXCESS * nearby + LEAST_STEP) & possible, possible
+    return step, (step > EXCESS * nearby + LEAST_STEP) & possible, possible
 
 
 def _best_runs(

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from tamperscope.matching.erased import find_erased
+from tests.matching.drawn_blots import blot, panel, stored
+
+AREA = (slice(60, 110), slice(90, 150))
+
+
+def erased(seed: int = 0) -> np.ndarray:
+    gray = blot(seed)
+    gray[AREA] = 165
+    return gray
+
+
+def iou(mask: np.ndarray) -> float:
+    truth = np.zeros_like(mask)
+    truth[AREA] = True
+    return float((mask & truth).sum() / (mask | truth).sum())
+
+
+@pytest.mark.parametrize("quality", [None, 85])
+def test_a_painted_area_is_found_where_it_is(quality):
+    gray = erased()
+    (area,) = find_erased(panel(gray if quality is None else stored(gray, quality)))
+    assert iou(area.mask) > 0.7
+    assert area.measure("noise_ratio") < 0.05
+    assert area.measure("level") == pytest.approx(165, abs=2)
+    assert area.measure("area_share") == pytest.approx(50 * 60 / (200 * 260), rel=0.3)
+    assert 0 < area.chance < 0.05
+    assert "unnaturally flat" in area.sentence("panel f001p01")
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("quality", [None, 85])
+def test_an_untouched_blot_has_none(seed, quality):
+    gray = blot(seed)
+    assert find_erased(panel(gray if quality is None else stored(gray, quality))) == []
+
+
+def test_a_panel_without_noise_cannot_miss_any():
+    gray = blot(0, noise=1e-9)
+    gray[AREA] = 165
+    assert find_erased(panel(gray)) == []
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_saturated_places_are_flat_by_nature(level):
+    gray = blot(0)
+    gray[AREA] = level
+    assert find_erased(panel(gray)) == []
+
+
+def test_a_line_is_no_area():
+    gray = blot(0)
+    gray[98:102, 20:240] = 165
+    assert find_erased(panel(gray)) == []
+
+
+def test_noise_that_fades_away_is_no_erasure():
+    clean, noisy = blot(0, noise=1e-9), blot(0)
+    y, x = np.mgrid[:200, :260]
+    fading = 1 / (1 + np.exp(-(np.hypot(y - 90, x - 120) - 45) / 9))
+    assert find_erased(panel(clean + fading * (noisy - clean))) == []
+
+
+def test_only_blots_are_looked_at():
+    assert find_erased(panel(erased(), "microscopy")) == []
+
+
+def test_a_turned_blot_has_the_same_areas():
+    upright, turned = find_erased(panel(erased())), find_erased(panel(erased().T))
+    np.testing.assert_array_equal(upright[0].mask.T, turned[0].mask)
