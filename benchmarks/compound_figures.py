@@ -17,8 +17,11 @@ from tamperscope.records import Box
 
 Pixels = NDArray[np.uint8]
 
-COMPOUND_SOURCES = ("ContentMine/norma", "source-data/soda-mmQC")
-"""Pictures of these repositories were cut out of figures and may hold several panels themselves."""
+COMPOUND_SOURCES = (
+    "ContentMine/norma", "source-data/soda-mmQC", "uwm-bigdata/wound-segmentation",
+)  # fmt: skip
+"""Pictures of the first two were cut out of figures and may hold several panels themselves; those
+of the last are padded with black to a square, and where such a panel ends is a matter of taste."""
 
 KINDS = {"natural": "photo"}
 COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (190, 190, 190)}

@@ -22,7 +22,8 @@ from tamperscope.screening.channels import channel_max
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
 UNIFORM = 8.0  # grey levels: standard deviation of a gutter column, above JPEG's ringing
-EDGE_SHARE = 0.3  # of rows that must change colour at both edges of a gutter
+EDGE_SHARE = 0.4  # of rows that must change colour at both edges of a gutter
+MARGIN_SHARE = 0.7  # of rows that must change colour where a margin ends
 ABRUPT = 0.6  # share of what differs a dozen pixels further on must differ at the edge already
 STEP = 8.0  # grey levels: the least step that counts in one row
 OUTSTANDING = 2.2  # times the row's own mean step over thirteen pixels
@@ -94,7 +95,7 @@ def margins(region: Pixels) -> tuple[int, int]:
         plain = (grain <= UNIFORM) & (np.abs(level - level[0]).max(-1) < 4)
         stop = int(np.argmin(plain)) if not plain.all() else 0
         tolerance = max(2.0, 4 * float(grain[: max(stop, 1)].mean()))
-        abrupt = stop > 0 and _edge(side[:, stop : stop + 13], level[0], tolerance) >= EDGE_SHARE
+        abrupt = stop > 0 and _edge(side[:, stop : stop + 13], level[0], tolerance) >= MARGIN_SHARE
         found.append(stop if abrupt else 0)
     left, right = found
     return (left, right) if left + right < width // 2 else (0, 0)

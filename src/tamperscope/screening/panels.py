@@ -44,7 +44,6 @@ class Sizes:
 
     least: int  # shorter side of a panel
     longest: int  # longer side that a panel has at least
-    piece: int  # length that a cut must leave on either side
     gap: int  # between the parts of one drawing
     drawing: int  # longest stroke from which ink is a drawing and not text
 
@@ -55,7 +54,6 @@ class Sizes:
         return cls(
             least=max(10, longer // 90),
             longest=max(40, longer // 20),
-            piece=max(16, longer // 28),
             gap=max(7, longer // 90),
             drawing=max(40, longer // 16),
         )
@@ -152,9 +150,11 @@ class Splitter:
         found: list[Leaf] = []
         for solid, parts in inside_of.items():
             whole = solid.shifted(box.x0, box.y0)
-            plot = len(parts) == 1 and parts[0].kind in DRAWN and parts[0].box == whole
-            found += [self._with_labels(parts[0], text, rest, box)] if plot else parts
-        return found + self._loose(rest, text, found, box, depth)
+            plot = len(parts) == 1 and parts[0].kind in DRAWN
+            framed = replace(parts[0], box=whole)
+            found += [self._with_labels(framed, text, rest, box)] if plot else parts
+        loose = self._loose(rest, text, found, box, depth)
+        return [] if inside and loose else found + loose
 
     def _is_bar(self, parts: list[Leaf]) -> bool:
         """Whether a solid is a bar of a chart, which the strokes round it then belong to."""
@@ -169,7 +169,7 @@ class Splitter:
 
     def _with_labels(self, part: Leaf, text: list[Box], rest: NDArray[np.uint8], at: Box) -> Leaf:
         """A framed plot with the numbers and titles at its left, below and above."""
-        frame, reach = part.box, 0.22 * min(part.box.width, part.box.height)
+        frame, reach = part.box, 0.4 * min(part.box.width, part.box.height)
         x0, y0, y1 = frame.x0, frame.y0, frame.y1
         for words in text:
             here = words.shifted(at.x0, at.y0)
@@ -223,8 +223,10 @@ class Splitter:
         blot = leaf.kind == "blot"
         touching = not blot and not drawn
         lane = int(0.4 * leaf.box.height) if blot else 0
-        columns = find_separators(region, max(self.sizes.piece, lane), not drawn, touching)
-        rows = find_separators(transposed(region), self.sizes.piece, not drawn, touching)
+        sides = (leaf.box.width, leaf.box.height)
+        piece = max(16, self.sizes.least, min(sides) // 8, max(sides) // 28)
+        columns = find_separators(region, max(piece, lane), not drawn, touching)
+        rows = find_separators(transposed(region), piece, not drawn, touching)
         if not columns and not rows:
             return [self._trimmed(leaf)]
         strongest = [max((s.strength for s in side), default=0.0) for side in (columns, rows)]
