@@ -182,7 +182,7 @@ class Splitter:
                 x0 = min(x0, here.x0)
             if below and here.y1 - frame.y1 < reach:
                 y1 = max(y1, here.y1)
-            if above and frame.y0 - here.y0 < reach:
+            if above and frame.y0 - here.y0 < reach / 2:  # else an axis title of the next plot
                 y0 = min(y0, here.y0)
         return replace(part, box=Box(x0, y0, frame.x1, y1))
 
