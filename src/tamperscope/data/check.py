@@ -72,10 +72,11 @@ def check_dataset(
     singles = _singles(samples)
     problems += _orphans(singles)
     read = _Reading(problems)
-    for number, (image, group) in enumerate(_by_image(singles).items(), start=1):
+    images = _by_image(singles)
+    for number, (image, group) in enumerate(images.items(), start=1):
         read.image(image, group)
         if progress is not None:
-            progress("images", number, None)
+            progress("images", number, len(images))
     problems += read.inverted() + _groups_across(singles)
     notes = read.duplicates()
     if any(isinstance(sample, PairSample) and not sample.listed for sample in samples):
