@@ -26,7 +26,12 @@ def commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, 
 
 def render() -> str:
     """Return the page."""
-    top = click.Context(tamperscope, info_name="tamperscope", max_content_width=90)
+    top = click.Context(
+        tamperscope,
+        info_name="tamperscope",
+        max_content_width=90,
+        **tamperscope.context_settings,
+    )
     parts = ["# Command line\n\nMade from `--help` by `python tools/make_cli_docs.py`.\n"]
     for path, context in [("tamperscope", top), *commands(tamperscope, top)]:
         text = context.command.get_help(context)

@@ -61,10 +61,10 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tamperscope")
 def main() -> None:
-    r"""Find reused and altered regions in scientific figures, with evidence that can be checked.
+    """Find reused and altered regions in scientific figures, with evidence that can be checked.
 
     \b
     Examples:
       tamperscope screen paper.pdf --out review/
       tamperscope compare figure1.png figure2.png --out pair/
-    """
+    """  # noqa: D301 (click needs the character)

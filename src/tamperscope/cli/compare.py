@@ -30,7 +30,7 @@ def command(
     detectors: tuple[str, ...],
     fail_on_findings: bool,
 ) -> None:
-    r"""Compare two pictures: which regions of FIRST appear again in SECOND?
+    """Compare two pictures: which regions of FIRST appear again in SECOND?
 
     With one picture, look for content that appears twice inside it. Each picture is taken whole,
     not split into panels.
@@ -47,7 +47,7 @@ def command(
       a_mask.png, b_mask.png                  white where content is shared, size of the input
 
     Exit status: 0 done; 1 findings and --fail-on-findings; 2 wrong usage or an error.
-    """
+    """  # noqa: D301 (click needs the character)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.images import write_png
     from tamperscope.report import write_report

@@ -46,7 +46,7 @@ def command(
     jobs: int | None,
     fail_on_findings: bool,
 ) -> None:
-    r"""Screen papers and images for reused and altered regions.
+    """Screen papers and images for reused and altered regions.
 
     INPUTS are PDF, DOCX and zip files, images (PNG, JPEG, WebP, TIFF) and folders of them, in any
     mix. Everything stays on this machine. The result is a report to open in a browser; what it
@@ -68,7 +68,7 @@ def command(
     \b
     Exit status: 0 done; 1 findings and --fail-on-findings; 2 wrong usage or an error;
     3 nothing could be read; 130 stopped with Ctrl-C (the report holds what was done).
-    """
+    """  # noqa: D301 (click needs the character)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.report import write_report
     from tamperscope.runtime import cpu_count
