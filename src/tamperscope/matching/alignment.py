@@ -42,7 +42,7 @@ class Frame:
 
     def places(self, points: Points) -> Points:
         """Carry points of the source panel into the frame."""
-        return geometry.apply(np.linalg.inv(self.grid), points)
+        return geometry.apply(geometry.inverse(self.grid), points)
 
 
 def meet(
@@ -59,7 +59,7 @@ def meet(
     height, width = a.gray.shape
     h, w = b.gray.shape
     corners = np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1.0]])
-    back = geometry.apply(np.linalg.inv(transform), corners)
+    back = geometry.apply(geometry.inverse(transform), corners)
     low = np.maximum(np.floor(back.min(axis=0)), 0)
     high = np.minimum(np.ceil(back.max(axis=0)), [width - 1, height - 1])
     if window is not None:
@@ -245,5 +245,5 @@ def _moved(transform: Transform, frame: Frame, tiles: _Tiles) -> Transform | Non
         distance = np.linalg.norm(geometry.apply(fitted, centres) - found, axis=1)
         robust = weight / (1 + (distance / scale) ** 2) ** 2
         fitted = geometry.fit_supported(centres, found, reflected=False, weight=robust)
-    moved = transform @ frame.grid @ fitted @ np.linalg.inv(frame.grid)
+    moved = transform @ frame.grid @ fitted @ geometry.inverse(frame.grid)
     return moved if geometry.is_plausible(moved) else None

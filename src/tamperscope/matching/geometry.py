@@ -35,6 +35,11 @@ def apply(transform: Transform, points: Points) -> Points:
     return points @ transform[:2, :2].T + transform[:2, 2]
 
 
+def inverse(transform: Transform) -> Transform:
+    """Return the transform that leads back."""
+    return np.asarray(np.linalg.inv(transform), dtype=np.float64)
+
+
 def scale_of(transform: Transform) -> float:
     """Square root of the change of area."""
     return float(np.sqrt(abs(np.linalg.det(transform[:2, :2]))))

@@ -158,7 +158,7 @@ def _same(a: Match, b: Match) -> bool:
 def _reversed(match: Match) -> Match:
     return replace(
         match,
-        transform=np.linalg.inv(match.transform),
+        transform=geometry.inverse(match.transform),
         source_mask=match.target_mask,
         target_mask=match.source_mask,
     )

@@ -237,8 +237,8 @@ class Splitter:
             spans = _spans([(s.start, s.stop) for s in rows], leaf.box.height)
             pieces = [Box(0, a, leaf.box.width, b) for a, b in spans]
         found: list[Leaf] = []
-        for piece in pieces:
-            here = piece.shifted(leaf.box.x0, leaf.box.y0)
+        for box in pieces:
+            here = box.shifted(leaf.box.x0, leaf.box.y0)
             found += self._region(here, depth + 1)
         return found
 
