@@ -26,7 +26,11 @@ from tamperscope.matching.reuse import DEFAULT, best_evidence
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
 
-KNOWN: dict[str, str] = {}
+KNOWN = {
+    "microscopy/ContentMine_fulltext.pdf-10.1016_j.pain.2014.08.023_120.jpg": (
+        "a compound figure: the channels of one field, side by side and merged"
+    ),
+}
 """Name of a picture -> why it cannot stand for "nothing is shared"."""
 
 Task = tuple[Source, Source | None]

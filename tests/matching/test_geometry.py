@@ -54,9 +54,7 @@ def test_several_transforms_are_found_among_strays():
         turned(20.0, 1.0, mirrored=False, size=(200, 200)),
         turned(-70.0, 0.6, mirrored=False, size=(200, 260)),
     ]
-    found = geometry.find_transforms(
-        candidate_pairs(truths, 80), tolerance=3.0, least=4, limit=6
-    )
+    found = geometry.find_transforms(candidate_pairs(truths, 80), tolerance=3.0, least=4, limit=6)
     for truth in truths:
         errors = [np.abs(transform - truth)[:2].max() for transform, _ in found[:2]]
         assert min(errors) < 1.5

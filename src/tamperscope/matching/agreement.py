@@ -7,9 +7,15 @@ a region where two pictures agree picks out anyway, summed over octave bands:
                  less  G n/2 (k q - r)^2               where r < k q
 
 with r the correlation in the band, q the strength of its weaker side to that of its stronger one
-and n the number of independent samples. The second line speaks against look-alikes, such as two
-lanes of one gel: where both sides hold equally strong fine detail, a copy shares it. Where one side
-was blurred or got noise, q is small and nothing is held against it. n is not the number of pixels:
+and n the number of independent samples. r0 is what a region grown for agreeing reaches anyway, or
+(1 + s)/2 if that is higher, with s the correlation at the best other shift of the two sides against
+each other: where lattices, lanes and stripes agree, they agree after one more period as well. The
+second line is for places of one picture, and speaks against look-alikes such as two lanes of a gel:
+where both hold equally strong fine detail, a copy shares it. Where one of them was blurred or got
+noise, q is small and nothing is held against it. Two pictures may have been stored in different
+ways, so nothing is held against them either.
+
+n is not the number of pixels:
 
 * two unrelated pictures whose power sits at the same few frequencies (stripes, lattices, lanes,
   anything smooth) correlate by chance with variance ``sum |A|^2 |B|^2 / (sum |A|^2 sum |B|^2)``
@@ -30,11 +36,15 @@ from scipy import fft
 from tamperscope.matching.match import Gray, Mask
 
 MOST_BANDS = 6
+LEAK = 0.1  # share of a band that shows in the next coarser one, aliased by the reduction
 SMALLEST_LEVEL = 10  # samples: shorter side of the coarsest level that is measured
 EVEN_WINDOW = (9, 9)  # samples of a level over which contrast is evened out
 SELECTED_R = 0.8  # look-alikes agree this well where a region was grown for agreeing
-SHARED = 0.45  # least share of q that the correlation of a copy reaches, under JPEG 60 too
-PENALTY = 10.0
+SHARED = 0.55  # k: least share of q that the correlation of a copy reaches, under JPEG 60 too
+PENALTY = 10.0  # G
+SAME_SHIFT = 3  # samples of a level up to which a shift is not another alignment
+LEAST_OVERLAP = 0.4  # of the mask with itself, for a shift to be looked at
+MOST_MISSED = 1000.0  # samples of one band that can speak against a copy
 LARGEST_R = 0.98  # a correlation is not believed beyond this
 NOISE = 1.0 / 255  # quantisation and light compression: fainter local contrast counts less
 LIKE_WINDOW = (9, 9)  # samples; applied twice, for a tapered window of the local correlation
@@ -47,6 +57,7 @@ class Band:
     correlation: float
     samples: float  # independent ones
     balance: float  # of the strengths of the two sides, weaker to stronger, in [0, 1]
+    elsewhere: float = 0.0  # correlation at the best other shift of the two against each other
 
 
 @dataclass(frozen=True)
@@ -104,33 +115,42 @@ def local_likeness(source: Gray, target: Gray, inside: Mask, valid: Mask) -> tup
     return likeness, np.asarray((something & valid) | (empty & full & inside))
 
 
-def measure(source: Gray, target: Gray, mask: Mask) -> Agreement:
-    """Measure what two aligned pictures share inside ``mask``; ``target`` not inverted."""
+def measure(source: Gray, target: Gray, mask: Mask, *, within: bool) -> Agreement:
+    """Measure what two aligned pictures share inside ``mask``; ``target`` not inverted.
+
+    ``within`` tells that both are places of one picture.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     inside = mask[cut]
     weight = inside.astype(np.float32)
     a, b = (_filled(picture[cut], weight) for picture in (source, target))
     correlation = pearson(source[mask], target[mask])
-    bands = []
+    bands: list[Band] = []
+    floor = NOISE
     while min(a.shape) >= SMALLEST_LEVEL and len(bands) < MOST_BANDS:
         coarse_a, coarse_b = cv2.pyrDown(a), cv2.pyrDown(b)
         size = (a.shape[1], a.shape[0])
         fine_a = a - cv2.pyrUp(coarse_a, dstsize=size)
         fine_b = b - cv2.pyrUp(coarse_b, dstsize=size)
-        bands.append(_band(fine_a, fine_b, weight))
+        bands.append(_band(fine_a, fine_b, weight, floor))
+        finer = max(float(np.sqrt(np.mean(np.square(fine)))) for fine in (fine_a, fine_b))
+        floor = max(NOISE, LEAK * finer)
         a, b, weight = coarse_a, coarse_b, (cv2.pyrDown(weight) > 0.5).astype(np.float32)
-    return Agreement(evidence_of(tuple(bands)), correlation, tuple(bands))
+    return Agreement(evidence_of(tuple(bands), within=within), correlation, tuple(bands))
 
 
-def evidence_of(bands: tuple[Band, ...]) -> float:
-    """Nats that bands hold; see the module. Negative for look-alikes."""
+def evidence_of(bands: tuple[Band, ...], *, within: bool) -> float:
+    """Nats that bands hold; see the module. Negative for look-alikes of one picture."""
     total = 0.0
     for band in bands:
         r = min(band.correlation, LARGEST_R)
-        missing = max(SHARED * band.balance - r, 0.0)
-        gained = math.log((1 - SELECTED_R**2) / (1 - r**2)) if r > SELECTED_R else 0.0
-        total += 0.5 * band.samples * (gained - PENALTY * missing**2)
+        usual = max(SELECTED_R, (1 + min(band.elsewhere, LARGEST_R)) / 2)
+        if r > usual:
+            total += 0.5 * band.samples * math.log((1 - usual**2) / (1 - r**2))
+        if within:
+            missing = max(SHARED * band.balance - r, 0.0)
+            total -= 0.5 * min(band.samples, MOST_MISSED) * PENALTY * missing**2
     return total
 
 
@@ -159,18 +179,20 @@ def _filled(picture: Gray, weight: Gray) -> Gray:
     return filled + np.float32(mean)
 
 
-def _band(a: Gray, b: Gray, weight: Gray) -> Band:
-    """Measure one band of both pictures."""
+def _band(a: Gray, b: Gray, weight: Gray, floor: float) -> Band:
+    """Measure one band of both pictures; what is fainter than ``floor`` counts less."""
     strengths = sorted(float(np.vdot(band * weight, band)) for band in (a, b))
     total = np.maximum(cv2.blur(weight, EVEN_WINDOW), 1e-3)
-    a, power_a = _evened(a, weight, total)
-    b, power_b = _evened(b, weight, total)
+    a, power_a = _evened(a, weight, total, floor)
+    b, power_b = _evened(b, weight, total, floor)
     power = float(np.vdot(a, a)) * float(np.vdot(b, b))
     inside = weight > 0
     if power < 1e-12 or not inside.any():
         return Band(0.0, 0.0, 0.0)
     r = float(np.vdot(a, b)) / np.sqrt(power)
-    spectrum_a, spectrum_b = (np.abs(fft.rfft2(x)) ** 2 for x in (a, b))
+    waves_a, waves_b = fft.rfft2(a), fft.rfft2(b)
+    elsewhere = _elsewhere(waves_a * np.conj(waves_b), weight) / np.sqrt(power)
+    spectrum_a, spectrum_b = np.abs(waves_a) ** 2, np.abs(waves_b) ** 2
     twice = np.full(spectrum_a.shape[1], 2.0, np.float32)
     twice[0] = 1.0
     if a.shape[1] % 2 == 0:
@@ -182,11 +204,26 @@ def _band(a: Gray, b: Gray, weight: Gray) -> Band:
     local = np.sqrt(power_a * power_b)[inside]
     taking_part = float(local.sum()) ** 2 / max(len(local) * float(np.sum(local**2)), 1e-30)
     samples = max(modes * float(inside.mean()), 1.0) * taking_part
-    return Band(r, samples, float(np.sqrt(strengths[0] / max(strengths[1], 1e-12))))
+    balance = float(np.sqrt(strengths[0] / max(strengths[1], 1e-12)))
+    return Band(r, samples, balance, float(elsewhere))
 
 
-def _evened(band: Gray, weight: Gray, total: Gray) -> tuple[Gray, Gray]:
+def _elsewhere(cross: NDArray, weight: Gray) -> float:
+    """Largest cross-correlation at a shift, as if all of the mask still overlapped."""
+    shape = (int(weight.shape[0]), int(weight.shape[1]))
+    correlation = fft.irfft2(cross, shape)
+    overlap = fft.irfft2(np.abs(fft.rfft2(weight)) ** 2, shape) / max(float(weight.sum()), 1.0)
+    allowed = overlap > LEAST_OVERLAP
+    for rows in (slice(None, SAME_SHIFT + 1), slice(-SAME_SHIFT, None)):
+        for columns in (slice(None, SAME_SHIFT + 1), slice(-SAME_SHIFT, None)):
+            allowed[rows, columns] = False
+    if not allowed.any():
+        return 0.0
+    return max(float(np.max(correlation[allowed] / overlap[allowed])), 0.0)
+
+
+def _evened(band: Gray, weight: Gray, total: Gray, floor: float) -> tuple[Gray, Gray]:
     """Divide a band by its local strength; returns it and the power that is left, locally."""
     power = np.maximum(cv2.blur(band * band * weight, EVEN_WINDOW), 0) / total
-    even = band / np.sqrt(power + NOISE**2) * weight
-    return even, power / (power + NOISE**2)
+    even = band / np.sqrt(power + floor**2) * weight
+    return even, power / (power + floor**2)

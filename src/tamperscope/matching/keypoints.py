@@ -25,6 +25,7 @@ LARGEST_SIDE = 800  # pixels; larger panels are described at this size
 SMALL_SIDE = 200  # pixels; panels with a shorter side are described enlarged
 LARGEST_ENLARGEMENT = 2.0
 MOST_FEATURES = 1400
+FINE = 3.6  # pixels of the described picture: diameters of the finest octave lie below
 RATIO = 0.9  # nearest to next distance of descriptors that may be partners
 PARTNERS = 3  # most partners of one key point
 NEXT_RADIUS = 8.0  # pixels of the described picture: closer ones describe the same spot
@@ -95,9 +96,10 @@ def _describe(panel: PreparedPanel) -> Features:
     even = even_out(gray, sigma=0.04 * float(np.sqrt(gray.size)) + 4)
     picture = np.rint(127.5 + 127.5 * even).astype(np.uint8)
     sift = cv2.SIFT_create(
-        MOST_FEATURES, 3, contrastThreshold=0.02, edgeThreshold=18, enable_precise_upscale=True
+        0, 3, contrastThreshold=0.02, edgeThreshold=18, enable_precise_upscale=True
     )
-    keypoints, descriptors = sift.detectAndCompute(picture, None)
+    found = [k for k in sift.detect(picture, None) if _is_usable(panel, k.pt, scale)]
+    keypoints, descriptors = sift.compute(picture, _strongest(found))
     if descriptors is None:
         none = np.empty(0)
         return Features(np.empty((0, 2)), none, none, none, np.empty((0, 128), np.float32), scale)
@@ -105,9 +107,7 @@ def _describe(panel: PreparedPanel) -> Features:
     size = np.array([k.size for k in keypoints], dtype=np.float64) / scale
     angle = np.radians(np.array([k.angle for k in keypoints], dtype=np.float64))
     response = np.array([k.response for k in keypoints], dtype=np.float64)
-    keep = _on_usable(panel, points, size)
     order = np.lexsort((angle, size, points[:, 0], points[:, 1]))
-    order = order[keep[order]]
     root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
     return Features(points[order], size[order], angle[order], response[order], root[order], scale)
 
@@ -132,12 +132,25 @@ def _filled(gray: Gray, usable: NDArray[np.bool_]) -> Gray:
     return np.where(usable, gray, around).astype(np.float32)
 
 
-def _on_usable(panel: PreparedPanel, points: Points, size: NDArray) -> NDArray[np.bool_]:
-    """Whether the middle of a key point lies on usable ground, mostly."""
-    share = cv2.blur(panel.usable.astype(np.float32), (7, 7))
-    x = np.clip(np.rint(points[:, 0]).astype(int), 0, share.shape[1] - 1)
-    y = np.clip(np.rint(points[:, 1]).astype(int), 0, share.shape[0] - 1)
-    return np.asarray(share[y, x] > 0.5)
+def _is_usable(panel: PreparedPanel, place: tuple[float, float], scale: float) -> bool:
+    """Whether the middle of a key point of the described picture lies on usable ground."""
+    height, width = panel.usable.shape
+    x = min(max(round((place[0] + 0.5) / scale - 0.5), 0), width - 1)
+    y = min(max(round((place[1] + 0.5) / scale - 0.5), 0), height - 1)
+    return bool(panel.usable[y, x])
+
+
+def _strongest(found: list[cv2.KeyPoint]) -> list[cv2.KeyPoint]:
+    """Keep the strongest key points, fine and coarse ones in equal numbers where there are many.
+
+    The finest ones alone would be noise in a noisy panel, and gone after a blur.
+    """
+    ordered = sorted(found, key=lambda k: (-k.response, k.pt, k.size, k.angle))
+    fine = [k for k in ordered if k.size < FINE]
+    coarse = [k for k in ordered if k.size >= FINE]
+    share = max(MOST_FEATURES // 2, MOST_FEATURES - len(coarse))
+    fine = fine[:share]
+    return fine + coarse[: MOST_FEATURES - len(fine)]
 
 
 def reorder(descriptors: NDArray, *, mirrored: bool, negative: bool) -> NDArray:

@@ -1,8 +1,9 @@
 """Axes of FACS plots: what every plot of a program has in common, and no sign of reuse.
 
-Ticks, numbers, axis titles and gate lines are drawn by a program and alike on every plot. Long
-straight lines are marked, and where two of them meet as axes, everything outside of the rectangle
-they span.
+Axes, ticks and straight gate lines are drawn by a program and alike on every plot. Long straight
+lines are marked, and along two of them that meet as axes, the ticks beside them. Numbers and titles
+are letters, which the caller ignores; what else lies outside of the axes stays, since something may
+have been pasted there.
 """
 
 import cv2
@@ -17,16 +18,15 @@ AXIS_SHARE = 0.12  # of the picture's side
 THICKEST = 6  # pixels
 CROWDED = 0.3  # share of ink beside a line
 CORNER = 6.0  # pixels between the ends of two axes that meet
-MOST_OUTSIDE = 0.85  # of a picture: more than that, and axes were not recognised for what they are
-RIM = 7  # pixels inside the axes that ticks may take
+RIM = 7  # pixels beside an axis that ticks may take
 
 Segment = tuple[int, int, int, int]  # x0, y0, x1, y1, inclusive
 
 
 def axes_mask(gray: Gray) -> Mask:
-    """Mark axes, gate lines, and all that lies outside of the axes, (height, width).
+    """Mark axes with their ticks, and straight gate lines, (height, width).
 
-    Marks lines alone where no two of them meet as axes, and nothing in a picture that is turned.
+    Marks nothing in a picture that is turned.
     """
     ink = (gray < INK).astype(np.uint8)
     upright = _lines(ink, vertical=True)
@@ -35,20 +35,16 @@ def axes_mask(gray: Gray) -> Mask:
     for x0, y0, x1, y1 in (*upright, *level):
         marked[y0 : y1 + 1, x0 : x1 + 1] = 1
     marked = cv2.dilate(marked, np.ones((5, 5), np.uint8))
-    insides = _insides(upright, level)
-    if insides:
-        outside = np.ones(gray.shape, np.uint8)
-        for x0, y0, x1, y1 in insides:
-            outside[y0 : max(y1 - RIM, y0), x0 + RIM : x1 + 1] = 0
-        if outside.mean() <= MOST_OUTSIDE:
-            marked |= outside
+    for x0, top, x1, y0, right, y1 in _corners(upright, level):
+        marked[top : y1 + 1, max(x0 - RIM, 0) : x1 + RIM + 1] = 1
+        marked[max(y0 - RIM, 0) : y1 + RIM + 1, x0 : right + 1] = 1
     return marked.astype(np.bool_)
 
 
 def _lines(ink: NDArray[np.uint8], *, vertical: bool) -> list[Segment]:
     """Straight, thin, long lines along one axis."""
     side = ink.shape[0 if vertical else 1]
-    length = int(max(SHORTEST_AXIS, AXIS_SHARE * side))
+    length = int(max(SHORTEST_AXIS, AXIS_SHARE * side)) | 1  # an even kernel would shift the lines
     kernel = np.ones((length, 1) if vertical else (1, length), np.uint8)
     opened = cv2.morphologyEx(ink, cv2.MORPH_OPEN, kernel)
     across = np.ones((1, THICKEST + 1) if vertical else (THICKEST + 1, 1), np.uint8)
@@ -69,13 +65,15 @@ def _stands_alone(ink: NDArray[np.uint8], line: Segment, *, vertical: bool) -> b
     return any(side.size == 0 or side.mean() < CROWDED for side in sides)
 
 
-def _insides(upright: list[Segment], level: list[Segment]) -> list[Segment]:
-    """Rectangles between a left axis and a lower axis that meet at its lower end."""
+def _corners(
+    upright: list[Segment], level: list[Segment]
+) -> list[tuple[int, int, int, int, int, int]]:
+    """Left and lower axes that meet: (x0, top, x1) of the one, (y0, right, y1) of the other."""
     found = []
     for x0, top, x1, bottom in upright:
         for left, y0, right, y1 in level:
             meets_below = abs(y0 - bottom) <= CORNER or abs(y1 - bottom) <= CORNER
             meets_left = abs(left - x0) <= CORNER or abs(left - x1) <= CORNER
             if meets_below and meets_left:
-                found.append((x1, top, right, y0))
+                found.append((x0, top, x1, y0, right, y1))
     return found

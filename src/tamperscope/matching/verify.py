@@ -22,7 +22,7 @@ BELOW_CORE = 0.25  # by how much it may be worse than at the supporting places
 VOTERS = (9, 9)  # samples; applied twice: neighbours that vote on whether a place agrees
 ZOOM = 1.3  # pixels per sample from which a found region is looked at again, closer
 LEAST_AREA = 250  # samples of the frame
-LEAST_SHIFT = 16.0  # pixels between a place and its copy within one panel
+LEAST_SHIFT = 32.0  # pixels between a place and its copy in one panel; nearer, coarse bands overlap
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +72,13 @@ def measure(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Me
     """Align a proposal and measure what the two sides share; None where nothing is left."""
     other = a if b is None else b
     if geometry.scale_of(proposal.transform) < 1:
-        inverse = np.linalg.inv(proposal.transform)
+        inverse = geometry.inverse(proposal.transform)
         back = Proposal(proposal.detector, inverse, proposal.target, proposal.source)
         found = _measure(other, a, back, within=b is None)
         if found is None:
             return None
         return Measured(
-            np.linalg.inv(found.transform), found.target_mask, found.source_mask,
+            geometry.inverse(found.transform), found.target_mask, found.source_mask,
             found.correlation, found.correlation_tone, found.evidence, found.samples,
             found.negative, found.bands,
         )  # fmt: skip
@@ -106,7 +106,7 @@ def _measure(
             return None
         frame, mask = grown
     target = 1 - frame.target if negative else frame.target
-    shared = agreement.measure(frame.source, target, mask)
+    shared = agreement.measure(frame.source, target, mask, within=within)
     return Measured(
         transform,
         _to_panel(mask, frame.grid, a.gray.shape),
