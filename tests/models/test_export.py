@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tamperscope.errors import MissingExtraError
+from tamperscope.kernels.routes import cross_scan, route_index
 from tamperscope.models import create_model
 from tamperscope.models.export import export_onnx, export_program, scans_as_loops
 
@@ -44,6 +45,22 @@ def test_a_program_answers_as_its_network(name):
     program = export_program(network, (32, 64))
     with torch.no_grad():
         assert torch.equal(program.module()(image), network(image))
+
+
+class LaysOut(torch.nn.Module):
+    """Asks for a route on a size that nothing else here uses."""
+
+    def forward(self, image):
+        return cross_scan(image)
+
+
+def test_tracing_leaves_no_traced_tensor_behind():
+    image = drawn(1, 2, 46, 58)
+    traced = torch.export.export(LaysOut(), (image,), strict=False).module()
+    index = route_index("cross", 46, 58, image.device)
+    assert type(index) is torch.Tensor
+    assert index[0, -1].item() == 46 * 58 - 1
+    assert torch.equal(traced(image), cross_scan(image))
 
 
 @pytest.mark.slow  # torch's ONNX exporter takes half a minute per network

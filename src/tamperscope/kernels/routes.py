@@ -42,15 +42,26 @@ def atrous_index(height: int, width: int) -> Tensor:
     )
 
 
-@cache
 def route_index(route: str, height: int, width: int, device: torch.device) -> Tensor:
     """Index map of ``route`` on ``device``; treat it as read-only, it is shared between calls."""
     if route not in ROUTES:
         raise ValueError(f"route must be one of {', '.join(ROUTES)}, got {route!r}")
     if height < 1 or width < 1:
         raise ValueError(f"a map needs at least one cell, got {height} x {width}")
-    index = cross_index(height, width) if route == "cross" else atrous_index(height, width)
-    return index.to(device)
+    if torch.compiler.is_compiling():  # a traced tensor must not outlive its trace
+        return build_index(route, height, width).to(device)
+    return cached_index(route, height, width, device)
+
+
+@cache
+def cached_index(route: str, height: int, width: int, device: torch.device) -> Tensor:
+    """Build an index map once."""
+    return build_index(route, height, width).to(device)
+
+
+def build_index(route: str, height: int, width: int) -> Tensor:
+    """Index map of a route whose name is known."""
+    return cross_index(height, width) if route == "cross" else atrous_index(height, width)
 
 
 def lay_out(image: Tensor, index: Tensor) -> Tensor:
@@ -71,7 +82,7 @@ def put_back(sequences: Tensor, index: Tensor, cells: int) -> Tensor:
 
 def cross_scan(image: Tensor) -> Tensor:
     """Four sequences of every map: (batch, channel, h, w) -> (batch, 4, channel, h * w)."""
-    return lay_out(image, route_index("cross", *image.shape[2:], image.device))
+    return lay_out(image, route_index("cross", image.shape[2], image.shape[3], image.device))
 
 
 def cross_merge(sequences: Tensor, height: int, width: int) -> Tensor:
@@ -85,7 +96,7 @@ def cross_merge(sequences: Tensor, height: int, width: int) -> Tensor:
 
 def atrous_scan(image: Tensor) -> Tensor:
     """Four sub-grid sequences: (batch, channel, h, w) -> (batch, 4, channel, padded quarter)."""
-    return lay_out(image, route_index("atrous", *image.shape[2:], image.device))
+    return lay_out(image, route_index("atrous", image.shape[2], image.shape[3], image.device))
 
 
 def atrous_merge(sequences: Tensor, height: int, width: int) -> Tensor:
