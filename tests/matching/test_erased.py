@@ -60,8 +60,19 @@ def test_a_line_is_no_area():
 def test_noise_that_fades_away_is_no_erasure():
     clean, noisy = blot(0, noise=1e-9), blot(0)
     y, x = np.mgrid[:200, :260]
-    fading = 1 / (1 + np.exp(-(np.hypot(y - 90, x - 120) - 45) / 9))
-    assert find_erased(panel(clean + fading * (noisy - clean))) == []
+    distance = np.hypot(y - 100, x - 130)
+
+    def panel_with_noise(share: np.ndarray):
+        return panel(clean + share * (noisy - clean))
+
+    assert find_erased(panel_with_noise(distance > 55))
+    assert find_erased(panel_with_noise(np.clip((distance - 40) / 50, 0, 1))) == []
+
+
+def test_a_panel_with_drawn_lanes_is_drawn():
+    gray = blot(0)
+    gray[40:160, 30:220] = np.linspace(145, 195, 120)[:, None]
+    assert find_erased(panel(gray)) == []
 
 
 def test_only_blots_are_looked_at():

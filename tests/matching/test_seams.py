@@ -62,6 +62,13 @@ def test_a_drawn_dividing_line_is_honest():
     assert find_seams(panel(gray)) == []
 
 
+def test_a_faint_dividing_line_is_honest_too():
+    gray = joined(14.0, seed=1)
+    assert find_seams(panel(gray))
+    gray[:, 119] -= 4.5
+    assert find_seams(panel(gray)) == []
+
+
 def test_a_gap_or_a_frame_is_no_seam():
     gray = blot(1)
     gray[:, 100:112] = 255  # a gutter
