@@ -70,6 +70,8 @@ def test_the_plan_shows_every_modality_in_every_mode(pictures):
     assert set(cells.values()) == {1}
     assert len(cells) == len(transforms.CLASSES) * 2 * len(duplicates.MODES)
     assert Counter(c.group for c in cases)["panel"] == len(pictures)
+    short = duplicates.plan(pictures, 2, 0, 0)
+    assert set(Counter(c.mode for c in short if c.group == "pair").values()) == {10}
     few = duplicates.plan(pictures, 0, 0, 3)
     assert Counter(c.kind for c in few) == {"blot": 2, "microscopy": 1}
 

@@ -75,7 +75,8 @@ class Sample:
 def plan(sources: list[Source], per_class: int, pristine: int, panels: int | None) -> list[Case]:
     """List the cases: ``per_class`` of every alteration, between panels and within one.
 
-    Modalities take turns, then modes, so that 20 per class show every modality in every mode.
+    Modalities take turns, then modes, so that 20 per class show every modality in every mode;
+    classes begin with different modes, so that fewer still show all of them.
 
     Args:
         sources: Pictures that can serve; only their modalities and names matter here.
@@ -85,10 +86,11 @@ def plan(sources: list[Source], per_class: int, pristine: int, panels: int | Non
     """
     kinds = sorted({source.kind for source in sources})
     cases = []
-    for name in transforms.CLASSES:
+    for place, name in enumerate(transforms.CLASSES):
         for i in range(per_class):
             kind, turn = kinds[i % len(kinds)], i // len(kinds)
-            cases.append(Case("pair", kind, turn, name, MODES[turn % len(MODES)]))
+            mode = MODES[(turn + place) % len(MODES)]
+            cases.append(Case("pair", kind, turn, name, mode))
             cases.append(Case("within", kind, turn, name, "copy-move"))
     for group in ("unrelated", "same-origin"):
         for i in range(pristine):
