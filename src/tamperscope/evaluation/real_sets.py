@@ -6,7 +6,8 @@
 
 A copy-move detector marks source and target alike. The masks of CASIA hold the pasted part only, so
 that marking both perfectly gives an F1 of about 2/3 there; in COVERAGE source and target together
-are taken for the truth. Picture 048 of COVERAGE has a mask of another size and is left out.
+are taken for the truth. Pictures 048 and 056 of COVERAGE have masks of another size and are left
+out.
 
 The patches in the western blots are generated: they have no source in the picture, so a copy-move
 detector cannot see them, and low scores there are what is expected.
@@ -33,7 +34,7 @@ from tamperscope.matching.seams import find_erased, find_seams
 FIELDS = {f"dense-field-{name}": name for name in ("zm", "pct", "fmt")}
 DETECTORS = ("keypoints", *FIELDS, "seams")
 BLOT_SETS = ("automatic", "realistic_gimp", "realistic_cleanup")
-WRONG_SIZE = {"048"}
+WRONG_SIZE = {"048", "056"}
 WHITE = 127  # grey level above which a mask marks
 
 PUBLISHED = (
@@ -47,7 +48,7 @@ NOTES = (
     "MCC is 0 where nothing was marked; means are over pictures, pooled scores over all pixels.",
     "CASIA masks hold the pasted part only: marking source and target perfectly gives about 2/3.",
     "The western blots hold generated patches without a source: copy-move cannot see them.",
-    "COVERAGE 048 has a mask of another size and is left out.",
+    "COVERAGE 048 and 056 have masks of another size and are left out.",
     "These pictures were only measured on: no parameter was chosen on them.",
 )
 
