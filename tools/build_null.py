@@ -30,6 +30,9 @@ KNOWN = {
     "microscopy/ContentMine_fulltext.pdf-10.1016_j.pain.2014.08.023_120.jpg": (
         "a compound figure: the channels of one field, side by side and merged"
     ),
+    "microscopy/u_source-data_s44319-025-00438_mic07.webp": "one field three times, enlarged",
+    "microscopy/u_source-data_s44321-025-00219_mic02.webp": "three channels of one field",
+    "natural/scikit-image_gravel.webp": "a patch at the right edge is repeated at the upper one",
 }
 """Name of a picture -> why it cannot stand for "nothing is shared"."""
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from tamperscope.matching import agreement, alignment, geometry
 from tamperscope.matching.agreement import Band
 from tamperscope.matching.alignment import Frame
-from tamperscope.matching.chance import ALPHA, chance_of
+from tamperscope.matching.chance import ALPHA, ALPHA_WITHIN, chance_of
 from tamperscope.matching.match import Gray, Mask, Match, PreparedPanel, Proposal, Transform
 
 LEAST_LIKE, MOST_LIKE = 0.5, 0.75  # local correlation from which a place agrees
@@ -46,7 +46,7 @@ def verify(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Mat
     if measured is None:
         return None
     chance, null = chance_of(measured.evidence, a.kind, within=b is None)
-    if chance > ALPHA:
+    if chance > (ALPHA_WITHIN if b is None else ALPHA):
         return None
     return Match(
         detector=proposal.detector,
