@@ -35,7 +35,7 @@ from tamperscope.models import create_model
 from tamperscope.models.inference import for_inference
 from tamperscope.models.network import Network
 from tamperscope.models.ss2d import SS2D
-from tamperscope.runtime import metadata
+from tamperscope.runtime import keep_freed_memory, metadata
 
 RESULT = Path(__file__).parent / "results" / "networks.json"
 NETWORKS = ("forma_base", "loma_base")
@@ -173,6 +173,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--memory", nargs=2, metavar=("NETWORK", "FORM"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    keep_freed_memory()  # as `tamperscope localize` does
     torch.set_num_threads(options.threads)
     if options.memory:
         print_memory(*options.memory, options.size)

@@ -35,7 +35,7 @@ from benchmarks.scan_inputs import (
 from benchmarks.scan_peaks import Traffic, arithmetic_rate, scan_limit
 from benchmarks.scan_table import write_table
 from tamperscope.kernels import chosen_implementation, native, native_ss2d
-from tamperscope.runtime import metadata
+from tamperscope.runtime import keep_freed_memory, metadata
 
 RESULT = Path(__file__).parent / "results" / "scan.json"
 # Batch x channels x states x steps up to which the loop runs: minutes or gigabytes lie beyond.
@@ -181,7 +181,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--brief", action="store_true", help="for a busy machine: processor time, one thread"
     )
-    brief = parser.parse_args(argv).brief
+    parser.add_argument(
+        "--fresh-memory",
+        action="store_true",
+        help="let every call fault in new pages, see docs/scan.md",
+    )
+    asked = parser.parse_args(argv)
+    brief = asked.brief
+    kept = not asked.fresh_memory and keep_freed_memory()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     rows = []
     for row in measured_rows(brief):
@@ -192,6 +199,7 @@ def main(argv: list[str] | None = None) -> None:
         **metadata(seed=SEED, brief=brief),
         "implementation": chosen_implementation(torch.zeros(1), "native"),
         "library": native.library_path("scan").name,
+        "memory": "kept" if kept else "fresh",  # whether freed blocks are reused, by all alike
         "clock": "processor time" if brief else "wall time",
         "load_before": load,  # of other work: above 1, the times are too long and ratios unsure
         "rows": rows,

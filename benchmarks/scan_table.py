@@ -56,7 +56,8 @@ def rendered(result: dict) -> str:
     text = (
         f"Machine: {result['machine']['processor']}, {result['machine']['cpus']} processors; "
         f"torch {result['versions']['torch']}; library `{result['library']}`; "
-        f"commit {result['commit']}. Medians of alternating runs, {result['clock']}. "
+        f"commit {result['commit']}. Medians of alternating runs, {result['clock']}, memory "
+        f"{result['memory']}. "
         "A dash: not measured, because it would take minutes or gigabytes.\n"
     )
     if result["load_before"] is not None and result["load_before"] > 1:

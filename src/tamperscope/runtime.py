@@ -1,5 +1,6 @@
 """The machine underneath: device choice, threads, and the metadata block of every result file."""
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -62,6 +63,27 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4  # parameters of glibc's mallopt
+
+
+def keep_freed_memory() -> bool:
+    """Let this process reuse the memory it frees, instead of asking the system for new pages.
+
+    glibc hands every large block back when it is freed. A network on the CPU allocates hundreds of
+    them in each pass, and the system clears each page anew. Costs memory that stays with the
+    process, so a command decides on it, and importing the package never does.
+
+    Returns:
+        Whether it was done; False where the C library is not glibc.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt.argtypes, mallopt.restype = [ctypes.c_int, ctypes.c_int], ctypes.c_int
+    wanted = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 64 * 2**20))
+    return all(mallopt(parameter, value) == 1 for parameter, value in wanted)
 
 
 def metadata(seed: int | None = None, **more: Any) -> dict[str, Any]:

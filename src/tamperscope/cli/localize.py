@@ -86,8 +86,10 @@ def command(
             "loma), or train the network; docs/localize.md says how"
         )
     # Heavy imports wait until they are needed: --help answers at once.
+    from tamperscope.runtime import keep_freed_memory
     from tamperscope.screening.localize import RECORD, Options, load_localizer, localize
 
+    keep_freed_memory()
     options = Options(model, weights, device, precision, tile, threshold)
     localizer = load_localizer(options)  # an unfit one leaves an earlier result alone
     prepare_folder(out, overwrite, RECORD)
