@@ -67,12 +67,27 @@ def test_edd_without_a_list_pairs_panels_of_one_category_and_says_so(root):
     assert names == {frozenset(two) for two in (("1.png", "2.png"), ("1.png", "3.png"), ("2.png", "3.png"))}  # fmt: skip  # noqa: E501
     assert not any(p.listed for p in pairs)
     (related,) = [p for p in pairs if p.related]
-    first, second = read_pair_masks(related)  # in the order of the annotation: 2.png, 1.png
-    assert (related.a.image.name, related.b.image.name) == ("2.png", "1.png")
-    assert (first == region()).all()
+    first, second = read_pair_masks(related)  # the annotation has them as 2.png, 1.png
+    assert (related.a.image.name, related.b.image.name) == ("1.png", "2.png")
+    assert (second == region()).all()
     corner = region()
     corner[:2, :2] = True
-    assert (second == corner).all()
+    assert (first == corner).all()
+
+
+def test_edd_keeps_the_order_of_the_list_and_pairs_that_stand_in_it_twice(root):
+    listed = ["2.png 1.png", "1.png 2.png", "2.png 1.png", "1.png 3.png"]
+    put(root, "edd_test_pairs.json", {"d1": {"Blot/Gel": listed}})
+    pairs = read_dataset("biofors_edd", root)
+    found = sorted(f"{pair.a.image.name} {pair.b.image.name}" for pair in pairs)
+    assert found == sorted(listed)
+    assert sum(pair.related for pair in pairs) == 3
+    for pair in pairs:
+        if pair.related:
+            sides = dict(
+                zip((pair.a.image.name, pair.b.image.name), read_pair_masks(pair), strict=True)
+            )
+            assert (sides["2.png"] == region()).all()
 
 
 def test_edd_keeps_to_the_list_of_pairs_where_there_is_one(root):

@@ -77,14 +77,17 @@ def index_biofors_edd(root: Path) -> list[PairSample]:
     for document in read_documents(root, "edd"):
         panels = panels_of(categories, document, root)
         told = {tuple(key.split()): boxes for key, boxes in truths.get(document, {}).items()}
+        unused = set(told)
         for a, b in _pair_names(document, panels, names, root):
-            if (b, a) in told:
-                a, b = b, a
-            pairs.append(_pair(root, document, panels, (a, b), told.pop((a, b), None), listed))
-        if told:
+            boxes = told.get((a, b))
+            if (b, a) in told:  # the order of the list is kept: predictions are filed by it
+                boxes = list(reversed(told[b, a]))
+            unused -= {(a, b), (b, a)}
+            pairs.append(_pair(root, document, panels, (a, b), boxes, listed))
+        if unused:
             raise DatasetLayoutError(
                 f"{annotation(root, 'edd_gt.json')}: document {document} has truths for pairs that "
-                f"are not among its pairs: {', '.join(' '.join(key) for key in told)}"
+                f"are not among its pairs: {', '.join(' '.join(key) for key in sorted(unused))}"
             )
     return complete(pairs)
 

@@ -111,7 +111,16 @@ def read_plane(path: Path, rule: str) -> np.ndarray:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Read a ``.npy`` mask, (H, W) or (N, H, W); never one that needs unpickling."""
+    """Read the union of a ``.npy`` mask's planes as bool (H, W); see :func:`read_planes`."""
+    return np.asarray(read_planes(path).any(axis=0))
+
+
+def read_planes(path: Path) -> np.ndarray:
+    """Read a ``.npy`` mask, (H, W) or (N, H, W), as bool (N, H, W), one plane for each region.
+
+    Raises:
+        UnreadableInputError: It is not a plain array of numbers, or would need unpickling.
+    """
     try:
         values = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
     except ValueError as error:
@@ -120,7 +129,8 @@ def read_array(path: Path) -> np.ndarray:
         raise UnreadableInputError(
             f"{path} holds {values.dtype} {values.shape}; a mask is (H, W) or (N, H, W) numbers"
         )
-    return values != 0 if values.ndim == 2 else (values != 0).any(axis=0)
+    planes = values != 0
+    return planes[None] if planes.ndim == 2 else planes
 
 
 def nearest(mask: np.ndarray, size: Size) -> np.ndarray:
