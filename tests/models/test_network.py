@@ -129,7 +129,8 @@ def test_lists_are_complete_and_sorted():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "hint"), [("lomabase", "Did you mean 'loma_base'"), ("xyz", "There are: forma_base")]
+    ("wrong", "hint"),
+    [("lomabase", "Did you mean 'loma_base'"), ("xyz", "There are: biotampernet_base")],
 )
 def test_wrong_names_get_a_hint(wrong, hint):
     with pytest.raises(ModelNameError, match=hint):

@@ -16,8 +16,9 @@ def command(models: tuple[str, ...]) -> None:
     """Print parameters and operations of the networks, counted as the papers count.
 
     One operation is one multiply-add. The first column of a size leaves the selective scan out, as
-    ForMa's table does; the second counts it. Below stand the figures that papers print for other
-    methods; those are not measured here.
+    ForMa's table does; the second counts it. Networks that take pairs are counted for one image of
+    a pair. Below stand the figures that papers print for other methods; those are not measured
+    here.
 
     \b
     Examples:
@@ -25,12 +26,13 @@ def command(models: tuple[str, ...]) -> None:
       tamperscope complexity --model forma_base --model loma_base
     """  # noqa: D301 (click needs the character)
     # Heavy imports wait until they are needed: --help answers at once.
-    from tamperscope.models import MODELS, PARTS
+    from tamperscope.models import MODELS, PAIR_MODELS, PARTS
     from tamperscope.models.complexity import complexity
     from tamperscope.models.published import PUBLISHED
     from tamperscope.models.weights import empty_network
 
-    networks = {name: empty_network(name, {}) for name in models or [*MODELS, *PARTS]}
+    names = models or [*MODELS, *PAIR_MODELS, *PARTS]
+    networks = {name: empty_network(name, {}) for name in names}
     columns = [f"{'G at ' + str(size):>10} {'with scan':>10}" for size in SIZES]
     click.echo(f"{'network':<18} {'parameters':>11} {'trainable':>11} {' '.join(columns)}")
     for name, network in networks.items():

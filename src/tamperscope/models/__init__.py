@@ -11,22 +11,32 @@ from typing import Any
 import torch
 
 from tamperscope.errors import ModelNameError
+from tamperscope.models.biotampernet import (
+    BioTamperNet,
+    biotampernet_base,
+    biotampernet_small,
+    biotampernet_test,
+)
 from tamperscope.models.efficientvmamba import EfficientVMambaClassifier, efficientvmamba_b
 from tamperscope.models.forma import ForMa, forma_base, forma_small, forma_test
 from tamperscope.models.loma import LoMa, loma_base, loma_small, loma_test
 from tamperscope.models.network import ConfiguredModule, Network
 from tamperscope.models.noise import Noiseprint, noiseprintpp
+from tamperscope.models.pair_network import PairNetwork
 from tamperscope.models.vmamba import VMambaClassifier, vmamba_t
 
 __all__ = [
     "MODELS",
+    "PAIR_MODELS",
     "PARTS",
+    "BioTamperNet",
     "ConfiguredModule",
     "EfficientVMambaClassifier",
     "ForMa",
     "LoMa",
     "Network",
     "Noiseprint",
+    "PairNetwork",
     "VMambaClassifier",
     "create_model",
     "list_models",
@@ -38,6 +48,11 @@ MODELS: dict[str, Callable[..., Network]] = {
     for build in (forma_base, forma_small, forma_test, loma_base, loma_small, loma_test)
 }
 
+# Networks that take two panels, or one as a pair with itself.
+PAIR_MODELS: dict[str, Callable[..., PairNetwork]] = {
+    build.__name__: build for build in (biotampernet_base, biotampernet_small, biotampernet_test)
+}
+
 # What a localizing network may start from; weights files may hold these as well.
 PARTS: dict[str, Callable[..., ConfiguredModule]] = {
     build.__name__: build for build in (vmamba_t, efficientvmamba_b, noiseprintpp)
@@ -45,26 +60,27 @@ PARTS: dict[str, Callable[..., ConfiguredModule]] = {
 
 
 def list_models() -> list[str]:
-    """Names of the localizing networks, sorted."""
+    """Names of the localizing networks, those that take one image, sorted."""
     return sorted(MODELS)
 
 
-def create_model(name: str, *, seed: int = 0, **changes: Any) -> Network:
-    """Build a localizing network with fresh weights.
+def create_model(name: str, *, seed: int = 0, **changes: Any) -> Any:
+    """Build a network with fresh weights: a :class:`Network`, or a :class:`PairNetwork`.
 
     Args:
-        name: One of :func:`list_models`.
+        name: One of MODELS or PAIR_MODELS.
         seed: Decides the weights; torch's own random state is left as it was.
         changes: Fields of the network's config to change, as for the paper's ablations.
 
     Raises:
         ModelNameError: No model has this name.
     """
-    if name not in MODELS:
-        raise unknown_model(name, MODELS)
+    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PAIR_MODELS}
+    if name not in builders:
+        raise unknown_model(name, builders)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = MODELS[name](**changes)
+        network = builders[name](**changes)
     network.builder = name
     return network
 
@@ -75,7 +91,7 @@ def named_builder(name: str) -> Callable[..., ConfiguredModule]:
     Raises:
         ModelNameError: There is none.
     """
-    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PARTS}
+    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PAIR_MODELS, **PARTS}
     if name not in builders:
         raise unknown_model(name, builders)
     return builders[name]

@@ -9,6 +9,9 @@ table. The scan has a column of its own, by the formula that VMamba's authors us
 
     9 B L D N + B D L     for batch B, length L, D scanned channels in all four walks, N states
 
+A network that takes pairs is counted for one image, half of a pair, since BioTamperNet's table
+counts its product of similarities so (1 G for one 1,600 x 1,600 x 384).
+
 The network runs on torch's ``meta`` device: shapes are worked out, nothing is computed.
 """
 
@@ -27,6 +30,7 @@ from tamperscope.models.layers import MapPool
 from tamperscope.models.loma import SumDecoder
 from tamperscope.models.network import Network
 from tamperscope.models.noise import SRM
+from tamperscope.models.pair_network import PairNetwork
 from tamperscope.models.ss2d import SS2D, WALKS
 
 aten = torch.ops.aten
@@ -34,7 +38,7 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Complexity:
-    """Cost of one image."""
+    """Cost of one image; of a network that takes pairs, of one of the two."""
 
     parameters: int  # all of them, frozen ones too
     trainable: int
@@ -59,13 +63,14 @@ def complexity(network: nn.Module, height: int, width: int, *, training: bool = 
     image = torch.empty(1, 3, height, width, device="meta")
     counter = OperationCounter()
     run = network.class_logits if isinstance(network, Network) else network
+    images = 2 if isinstance(network, PairNetwork) else 1
     with as_published(network, counter, training), counter, torch.no_grad():
-        run(image)
+        run(*[image] * images)
     return Complexity(
         parameters=sum(p.numel() for p in network.parameters()),
         trainable=sum(p.numel() for p in network.parameters() if p.requires_grad),
-        operations=counter.operations,
-        scan_operations=counter.scan_operations,
+        operations=counter.operations // images,
+        scan_operations=counter.scan_operations // images,
     )
 
 

@@ -26,7 +26,7 @@ class ConfiguredModule(nn.Module):
     """What a weights file can hold: a module that a named builder makes from a config."""
 
     config: Any  # the frozen dataclass that weights.py stores and rebuilds from
-    builder: str = ""  # name in tamperscope.models.MODELS or PARTS; "" when built by hand
+    builder: str = ""  # name in MODELS, PAIR_MODELS or PARTS of the package; "" when built by hand
 
 
 class Network(ConfiguredModule):

@@ -29,7 +29,7 @@ FORMAT = "tamperscope-weights/1"
 class WeightsCard:
     """What a weights file says about itself; every field is text or JSON in the file's header."""
 
-    builder: str  # name in tamperscope.models.MODELS or PARTS
+    builder: str  # name in tamperscope.models: MODELS, PAIR_MODELS or PARTS
     config: dict[str, Any]  # fields of the network's config
     data: str  # what it was trained on
     licence: str  # under which terms the weights may be used
