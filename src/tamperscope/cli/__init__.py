@@ -14,11 +14,13 @@ from tamperscope.errors import TamperscopeError
 COMMANDS = {  # name: (module that holds a click command called ``command``, one line of help)
     "screen": "Screen papers and images for reused and altered regions.",
     "compare": "Compare two images, or look inside one.",
-    "evaluate": "Measure a detector on data with known truth.",
+    "evaluate": "Measure detectors, networks and masks on data with known truth.",
+    "table": "Print results as tables, beside what papers print.",
     "localize": "Mark what a network takes for tampered in photographs.",
     "weights": "Convert and show the weights of the networks.",
     "complexity": "Print parameters and operations of the networks.",
     "datasets": "List, check, import and export datasets.",
+    "synth": "Make panels with a known change, for training and tests.",
 }
 
 

@@ -9,13 +9,49 @@ from typing import Any
 
 import click
 
+from tamperscope.cli.evaluate_dataset import Request, dataset_options, run
 from tamperscope.cli.output import progress_line
 from tamperscope.errors import DatasetLayoutError, OutputError
 
 
-@click.group()
-def command() -> None:
-    """Measure a detector on data with known truth."""
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@dataset_options
+@click.pass_context
+def command(ctx: click.Context, **options: Any) -> None:
+    """Measure a detector, a network or a folder of masks on data with known truth.
+
+    With --dataset: score one method on one dataset by the protocol of the papers that use it
+    (docs/evaluation.md). The commands below measure other things.
+
+    \b
+    Examples:
+      tamperscope evaluate --dataset coverage --root data/coverage --detector keypoints \\
+          --out coverage.json
+      tamperscope evaluate --dataset biofors_edd --root data/biofors --masks predictions/ \\
+          --legacy --out edd.json
+      tamperscope evaluate --dataset columbia --root data/columbia --model forma_base \\
+          --weights forma.safetensors --sizes forma --only tampered --out columbia.json
+
+    \b
+    Exit status: 0 done; 2 wrong usage or an error; 130 stopped with Ctrl-C (the same
+    command goes on where it was).
+    """  # noqa: D301 - click wants the control character
+    given = [
+        name
+        for name in options
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    ]
+    if ctx.invoked_subcommand is not None:
+        if given:
+            raise click.UsageError(
+                f"--{given[0].replace('_', '-')} before '{ctx.invoked_subcommand}' belongs to "
+                "'tamperscope evaluate --dataset'; put the command's own options after it"
+            )
+        return
+    if not given:
+        click.echo(ctx.get_help())
+        return
+    run(Request(**options))
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:

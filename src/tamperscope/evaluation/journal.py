@@ -8,6 +8,7 @@ error, because lines of two detectors would look like one result.
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
@@ -23,12 +24,13 @@ Record = dict[str, Any]
 AHEAD = 4  # cases handed out per process, so that stopping loses little
 
 
-def code_fingerprint() -> str:
-    """Hash of the source of the matchers and kernels: another detector is another measurement."""
+def code_fingerprint(parts: Sequence[str] = ("matching", "kernels")) -> str:
+    """Hash of the source of ``parts`` (folders or files): other code, another measurement."""
     digest = hashlib.sha256()
     root = Path(tamperscope.__path__[0])
-    for part in ("matching", "kernels"):
-        for path in sorted((root / part).rglob("*")):
+    for part in parts:
+        files = [root / part] if (root / part).is_file() else sorted((root / part).rglob("*"))
+        for path in files:
             if path.suffix in {".py", ".cpp", ".json", ".npz"}:
                 digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -50,13 +52,26 @@ def open_journal(path: Path, header: Record, *, overwrite: bool) -> dict[str, Re
                     "options); give --overwrite to start again"
                 )
             whole = lines[:-1]  # what follows the last line break was cut off
-            path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
+            write_atomically(path, "".join(line + "\n" for line in whole))
             return {record["key"]: record for record in map(json.loads, whole[1:])}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        write_atomically(path, text + "\n")
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
     return {}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was, whenever the power fails."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def run_journaled(
@@ -85,8 +100,11 @@ def run_journaled(
     with path.open("a", encoding="utf-8") as file:
         for key, record in _results(missing, function, jobs):
             records[key] = {"key": key, **record}
-            file.write(json.dumps(records[key]) + "\n")
-            file.flush()
+            try:
+                file.write(json.dumps(records[key]) + "\n")
+                file.flush()
+            except OSError as error:
+                raise OutputError(f"cannot write {path}: {error.strerror}") from error
             report(key)
     return [records[key] for key in keys]
 
@@ -100,12 +118,14 @@ def _results(
         return
     # spawn: a forked process may inherit a lock that a thread of OpenCV holds
     context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_begin, initargs=(function,)
+    ) as pool:
         waiting: dict[Future[Record], str] = {}
         rest = iter(keys)
         while True:
             for key in itertools.islice(rest, AHEAD * jobs - len(waiting)):
-                waiting[pool.submit(function, key)] = key
+                waiting[pool.submit(_run, key)] = key
             if not waiting:
                 return
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -114,5 +134,14 @@ def _results(
                 yield key, future.result()
 
 
-def _one_thread() -> None:
+_functions: list[Callable[[str], Record]] = []
+"""In a process of the pool: what it was started for. Sent once, not with every case."""
+
+
+def _begin(function: Callable[[str], Record]) -> None:
     cv2.setNumThreads(1)
+    _functions.append(function)
+
+
+def _run(key: str) -> Record:
+    return _functions[-1](key)
