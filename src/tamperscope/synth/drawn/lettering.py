@@ -17,8 +17,18 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
+@lru_cache(maxsize=2048)
 def letters(text: str, height: int, face: int = 0, *, bold: bool = False) -> Stencil:
-    """Render ``text`` about ``height`` pixels tall; ``face`` 0 is Pillow's, 1 to 3 OpenCV's."""
+    """Render ``text`` about ``height`` pixels tall; ``face`` 0 is Pillow's, 1 to 3 OpenCV's.
+
+    The stencil is kept for the next time, and therefore read-only.
+    """
+    stencil = _render(text, height, face, bold=bold)
+    stencil.setflags(write=False)
+    return stencil
+
+
+def _render(text: str, height: int, face: int, *, bold: bool) -> Stencil:
     if face == 0:
         font = _font(max(5, height))
         left, top, right, bottom = font.getbbox(text, stroke_width=int(bold))

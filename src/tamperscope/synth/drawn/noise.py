@@ -74,7 +74,7 @@ def specks(rng: np.random.Generator, shape: tuple[int, int], count: int, largest
             turns = np.cumsum(rng.normal(0, 0.4, size=8)) + rng.uniform(0, 6.3)
             step = rng.uniform(0.5, 1.5) * max(1.0, largest)
             path = np.cumsum(np.stack([np.cos(turns), np.sin(turns)], axis=1) * step, axis=0)
-            points = np.rint(8 * (path + [x, y])).astype(np.int32)
+            points = np.rint(8 * (path + np.array([x, y]))).astype(np.int32)
             cv2.polylines(dirt, [points], False, strength, 1, cv2.LINE_AA, 3)
     return cv2.GaussianBlur(dirt, (0, 0), 0.6) if count else dirt
 

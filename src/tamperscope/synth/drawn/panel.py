@@ -5,8 +5,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tamperscope.synth.drawn.annotations import annotate
+from tamperscope.synth.drawn.brightfield import BRIGHTFIELD
 from tamperscope.synth.drawn.chances import chance, pick
+from tamperscope.synth.drawn.facs import FACS
+from tamperscope.synth.drawn.fluorescence import FLUORESCENCE
 from tamperscope.synth.drawn.gels import GELS
+from tamperscope.synth.drawn.histology import HISTOLOGY
+from tamperscope.synth.drawn.plates import PLATES
 from tamperscope.synth.drawn.publish import compress, quantise, resample
 from tamperscope.synth.drawn.scene import DrawnPanel, Scene
 from tamperscope.synth.drawn.western import WESTERN
@@ -22,6 +27,13 @@ def _share(styles: Weighted, share: float) -> dict[str, tuple[float, Style]]:
 
 STYLES: dict[str, dict[str, tuple[float, Style]]] = {
     "blot": {**_share(WESTERN, 0.5), **_share(GELS, 0.5)},
+    "microscopy": {
+        **_share(FLUORESCENCE, 0.45),
+        **_share(BRIGHTFIELD, 0.32),
+        **_share(HISTOLOGY, 0.23),
+    },
+    "facs": _share(FACS, 1.0),
+    "macroscopy": _share(PLATES, 1.0),
 }
 """Modality -> style -> (weight, function)."""
 
