@@ -108,7 +108,8 @@ class BioTamperNet(PairNetwork):
         self.encoder = build_encoder(config)
         self.tokens = Tokens(config.widths, width)
         self.embedder: Embedder | None = None
-        self.self_similarity = self.cross_similarity = self.refine = None
+        self.self_similarity = self.cross_similarity = None
+        self.refine: Refinement | None = None
         if config.affinity:
             self.embedder = Embedder(
                 width,
@@ -166,6 +167,12 @@ class BioTamperNet(PairNetwork):
         cell = max(self.config.cell, (height * width) ** 0.5 / self.config.grid)
         rows, columns = (min(max(round(n / cell), 1), max(n // 4, 1)) for n in size)
         return rows, columns
+
+    def cell_of(self, image: Tensor) -> int:
+        """Pixels of a cell of these images, rounded up."""
+        height, width = self.padded(image).shape[2:]
+        rows, columns = self.grid((height, width))
+        return max(-(-height // rows), -(-width // columns))
 
     def encode(self, image: Tensor) -> PanelFeatures:
         """Compute what belongs to a panel alone: encoder, self-affinity, self-attention."""

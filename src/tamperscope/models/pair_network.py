@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tamperscope.models.affinity import Embedding
+from tamperscope.models.affinity import Embedding, Similarity
 from tamperscope.models.network import ConfiguredModule, Size, check_image
 
 TOP_SHARE = 0.01  # of the pixels of a mask, whose mean probability is its score
@@ -121,6 +121,12 @@ class PairNetwork(ConfiguredModule):
 
     multiple: int = 32  # height and width are padded to a multiple of this
     side: int  # pixels: pictures of more than side x side are shrunk before they are read
+    self_similarity: Similarity | None  # of cells of one image; None without affinity
+    cross_similarity: Similarity | None  # of cells of two images
+
+    def cell_of(self, image: Tensor) -> int:
+        """Pixels of a cell of these images, rounded up."""
+        raise NotImplementedError
 
     def encode(self, image: Tensor) -> PanelFeatures:
         """Compute what belongs to a panel alone."""
