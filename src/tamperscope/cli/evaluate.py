@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from tamperscope.cli.evaluate_dataset import Request, dataset_options, run
+from tamperscope.cli.evaluate_robustness import compare, robustness
 from tamperscope.cli.output import progress_line
 from tamperscope.errors import DatasetLayoutError, OutputError
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@dataset_options
+@dataset_options()
 @click.pass_context
 def command(ctx: click.Context, **options: Any) -> None:
     """Measure a detector, a network or a folder of masks on data with known truth.
@@ -343,6 +344,10 @@ def bench(
         "published": [dict(zip(columns, row, strict=True)) for row in real_sets.PUBLISHED],
     })  # fmt: skip
     click.echo(real_sets.as_text(scores))
+
+
+command.add_command(robustness)
+command.add_command(compare)
 
 
 def counting(stage: str, total: int) -> Callable[[str], None]:

@@ -20,39 +20,47 @@ SIZES = ("native", "forma", "loma")
 PAPER_SIZE = (512, 512)  # (height, width) at which both papers show a picture to their network
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-OPTIONS = (
-    click.option("--dataset", metavar="NAME", help="Dataset, as 'tamperscope datasets' lists it."),
-    click.option("--root", type=click.Path(path_type=Path), help="Its folder (or file)."),
-    click.option("--model", metavar="NAME", help="Score a network; needs --weights."),
-    click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights."),
-    click.option("--detector", type=click.Choice(DETECTORS), help="Score a classical detector."),
-    click.option(
+OPTIONS = {
+    "dataset": click.option(
+        "--dataset", metavar="NAME", help="Dataset, as 'tamperscope datasets' lists it."
+    ),
+    "root": click.option("--root", type=click.Path(path_type=Path), help="Its folder (or file)."),
+    "model": click.option("--model", metavar="NAME", help="Score a network; needs --weights."),
+    "weights": click.option(
+        "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights."
+    ),
+    "detector": click.option(
+        "--detector", type=click.Choice(DETECTORS), help="Score a classical detector."
+    ),
+    "masks": click.option(
         "--masks",
         type=click.Path(path_type=Path),
         metavar="DIR",
         help="Score masks or heatmaps that another method wrote (PNG, or .npy).",
     ),
-    click.option(
+    "out": click.option(
         "--out",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help="Result file; NAME.cases.jsonl beside it holds every sample, and lets a stopped run "
         "continue.",
     ),
-    click.option("--name", help="What to call the method in tables.  [default: made from it]"),
-    click.option(
+    "name": click.option(
+        "--name", help="What to call the method in tables.  [default: made from it]"
+    ),
+    "only": click.option(
         "--only",
         type=click.Choice(["all", "tampered", "pristine"]),
         default="all",
         show_default=True,
         help="Which samples to score.",
     ),
-    click.option(
+    "limit": click.option(
         "--limit",
         type=click.IntRange(1),
         help="Samples of every set, spread evenly.  [default: all]",
     ),
-    click.option(
+    "sizes": click.option(
         "--sizes",
         type=click.Choice(SIZES),
         default="native",
@@ -60,49 +68,58 @@ OPTIONS = (
         help="native: pictures as they are. forma: the network sees 512 x 512, scored at the size "
         "of the picture. loma: seen and scored at 512 x 512.",
     ),
-    click.option(
+    "threshold": click.option(
         "--threshold",
         type=click.FloatRange(0, 1),
         default=0.5,
         show_default=True,
         help="A heatmap marks pixels above it.",
     ),
-    click.option(
+    "legacy": click.option(
         "--legacy",
         is_flag=True,
         help="BioFors: treat missing and grey predictions as its scripts do, and print their "
         "arithmetic beside ours.",
     ),
-    click.option(
+    "resize_masks": click.option(
         "--resize-masks",
         is_flag=True,
         help="Bring truths of another size to the picture's, instead of leaving them out.",
     ),
-    click.option("--seed", default=0, show_default=True, help="Of the bootstrap."),
-    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes."),
-    click.option(
+    "seed": click.option("--seed", default=0, show_default=True, help="Of the bootstrap."),
+    "jobs": click.option(
+        "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes."
+    ),
+    "device": click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
         show_default=True,
         help="Where a network runs.",
     ),
-    click.option(
+    "tile": click.option(
         "--tile",
         type=click.IntRange(64),
         default=1024,
         show_default=True,
         help="A network sees larger pictures in tiles of so many pixels.",
     ),
-    click.option("--overwrite", is_flag=True, help="Start again over an earlier result."),
-)
+    "overwrite": click.option(
+        "--overwrite", is_flag=True, help="Start again over an earlier result."
+    ),
+}
 
 
-def dataset_options(command: Command) -> Command:
-    """Give a command the options of :class:`Request`."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+def dataset_options(*, without: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """Give a command the options of :class:`Request`, but for some."""
+
+    def decorate(command: Command) -> Command:
+        for name, option in reversed(OPTIONS.items()):
+            if name not in without:
+                command = option(command)
+        return command
+
+    return decorate
 
 
 @dataclass(frozen=True)
@@ -148,6 +165,13 @@ class Request:
         if self.model is not None and self.jobs > 1:
             raise click.UsageError("--jobs is for detectors and masks; a network uses all threads")
 
+    def paths(self) -> tuple[str, Path, Path]:
+        """Dataset, its root and the result file, which :meth:`check` found to be there."""
+        assert self.dataset is not None
+        assert self.root is not None
+        assert self.out is not None
+        return self.dataset, self.root, self.out
+
 
 def run(request: Request) -> None:
     """Score one method on one dataset and write the result."""
@@ -158,19 +182,17 @@ def run(request: Request) -> None:
     from tamperscope.evaluation.tables import tables_of
 
     request.check()
-    assert request.dataset is not None
-    assert request.root is not None
-    assert request.out is not None
-    if request.out.exists() and not request.overwrite:
-        raise OutputError(f"{request.out} exists; give --overwrite to replace it")
+    dataset, root, out = request.paths()
+    if out.exists() and not request.overwrite:
+        raise OutputError(f"{out} exists; give --overwrite to replace it")
     setting = measure.Setting(
-        request.dataset,
+        dataset,
         request.threshold,
         PAPER_SIZE if request.sizes == "loma" else None,
         request.resize_masks,
         request.legacy,
     )
-    samples = selection.collect(request.dataset, request.root, request.only, request.limit)
+    samples = selection.collect(dataset, root, request.only, request.limit)
     predictor, facts = chosen_predictor(request, setting, list(samples.values()))
     job = Job(
         setting=setting,
@@ -185,8 +207,8 @@ def run(request: Request) -> None:
     show = progress_line()
     try:
         result = score(
-            job, request.out, jobs=request.jobs, overwrite=request.overwrite,
-            report=lambda done, total: show(job.setting.dataset, done, total),
+            job, out, jobs=request.jobs, overwrite=request.overwrite,
+            report=lambda done, total: show(dataset, done, total),
         )  # fmt: skip
     except KeyboardInterrupt:
         click.echo("Stopped; the same command goes on where this one ended.", err=True)
@@ -195,7 +217,7 @@ def run(request: Request) -> None:
         click.echo(f"left out {entry['key']}: {entry['why']}", err=True)
     for table in tables_of([result], published=False):
         click.echo(as_text(table))
-    click.echo(f"Result: {request.out}")
+    click.echo(f"Result: {out}")
 
 
 def chosen_predictor(

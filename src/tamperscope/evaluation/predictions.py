@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tamperscope.models import Network
 
 KEPT_PANELS = 64  # prepared panels that a detector remembers: a panel is in many pairs
+NO_PAIRS = (
+    "this network looks at single pictures and cannot compare two; write masks with a method for "
+    "pairs and give them with --masks"
+)
 MATCHERS = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt")
 
 
@@ -109,10 +113,7 @@ class NetworkPredictor:
     def check(self, samples: Sequence[AnySample]) -> None:
         """Refuse pairs: this network looks at one picture."""
         if any(isinstance(sample, PairSample) for sample in samples):
-            raise PredictionError(
-                "this network looks at single pictures and cannot compare two; write masks with a "
-                "method for pairs and give them with --masks"
-            )
+            raise PredictionError(NO_PAIRS)
 
     def on_picture(self, sample: Sample, pixels: np.ndarray) -> Prediction:
         """Probability of tampering per pixel of ``pixels``."""
@@ -147,5 +148,4 @@ class NetworkPredictor:
 
     def on_pair(self, pair: PairSample) -> tuple[Prediction, Prediction]:
         """Refused, see :meth:`check`."""
-        self.check([pair])
-        raise AssertionError("check refuses pairs")
+        raise PredictionError(NO_PAIRS)

@@ -54,7 +54,7 @@ class Job:
     def header(self) -> dict[str, Any]:
         """What decides the records: a journal with another header is another measurement."""
         decided = {name: value for name, value in self.method.items() if name != "name"}
-        return {
+        header = {
             "format": CASES,
             "setting": measure.setting_as_json(self.setting),
             "sizes": self.sizes,
@@ -63,6 +63,7 @@ class Job:
             "method": decided,
             "scorer": code_fingerprint(SCORER),
         }
+        return dict(json.loads(json.dumps(header)))  # as it is read back: tuples are lists
 
 
 def journal_of(out: Path) -> Path:
@@ -85,9 +86,8 @@ def score(
     Raises:
         OutputError: The journal is of another measurement, or nothing can be written.
     """
-    header = json.loads(json.dumps(job.header()))  # as it is read back: tuples are lists
     path = journal_of(out)
-    done = open_journal(path, header, overwrite=overwrite)
+    done = open_journal(path, job.header(), overwrite=overwrite)
     finished = itertools.count(1)
     records = run_journaled(
         list(job.samples),

@@ -16,6 +16,7 @@ from tamperscope.evaluation.published import PublishedTable, find_table
 from tamperscope.evaluation.subsets import POOLED
 
 FORMAT = "tamperscope-evaluation/1"
+ROBUSTNESS = "tamperscope-robustness/1"
 Result = dict[str, Any]
 DASH = "-"
 
@@ -42,6 +43,9 @@ def tables_of(results: Sequence[Result], *, published: bool = True) -> list[Tabl
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
+        if result.get("format") == ROBUSTNESS:
+            groups.setdefault(ROBUSTNESS, []).append(result)
+            continue
         if result.get("format") != FORMAT:
             raise ResultFileError(
                 f"a result of the format {result.get('format')!r} has no place in a table; give "
@@ -268,6 +272,30 @@ def _recodai(results: Sequence[Result], published: bool) -> Table:
     return _table("Recod.ai/LUC", head, rows, ["An oF1 at or below the floor is worth nothing."])
 
 
+def _robustness(results: Sequence[Result], published: bool) -> Table:
+    """One row per change and level, one column per method and score."""
+    columns = [(result, name) for result in results for name in result["points"][0]["scores"]]
+    places = dict.fromkeys((p["family"], p["level"]) for r in results for p in r["points"])
+    points = [{(p["family"], p["level"]): p["scores"] for p in r["points"]} for r in results]
+    rows = []
+    for place in places:
+        cells = []
+        for result, name in columns:
+            scores = points[results.index(result)].get(place)
+            cells.append(
+                DASH
+                if scores is None
+                else with_interval(scores[name]["value"], scores[name]["interval"])
+            )
+        rows.append([place[0], DASH if place[1] is None else f"{place[1]:g}", *cells])
+    head = ["change", "level", *(f"{r['method']['name']}: {name}" for r, name in columns)]
+    notes = [
+        "95 % intervals by document or scene.",
+        *(f"{r['method']['name']}: {origin(r)}, {r['setting']['dataset']}" for r in results),
+    ]
+    return _table("Under changes of the pictures", head, rows, notes)
+
+
 def _table(title: str, head: list[str], rows: list[list[str]], notes: list[str]) -> Table:
     return Table(title, tuple(head), tuple(tuple(row) for row in rows), tuple(notes))
 
@@ -279,4 +307,5 @@ BUILDERS: dict[str, Callable[[Sequence[Result], bool], Table]] = {
     "photographs": _photographs,
     "subsets": _subsets,
     "recodai": _recodai,
+    ROBUSTNESS: _robustness,
 }
