@@ -43,3 +43,11 @@ class DeviceError(TamperscopeError):
 
 class PanelsFileError(TamperscopeError):
     """A corrected panels file does not fit the figures it is meant for."""
+
+
+class RecipeError(TamperscopeError):
+    """A recipe for forged samples is broken, or asks for what is not there."""
+
+
+class ForgeError(TamperscopeError):
+    """No sample could be made of the sources that were given."""

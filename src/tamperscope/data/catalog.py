@@ -23,6 +23,7 @@ from tamperscope.data.biomedical import (
     index_western_blots,
 )
 from tamperscope.data.faces import index_ffpp
+from tamperscope.data.forged import index_forged
 from tamperscope.data.natural import (
     index_casia_v1,
     index_cocoglide,
@@ -223,6 +224,9 @@ DATASETS: dict[str, Dataset] = {
     "imdlbenco": Dataset(index_imdlbenco, "neutral", "yours", "a file of IMDL-BenCo"),
     "forensichub": Dataset(index_forensichub, "neutral", "yours", "a file of ForensicHub"),
     "jsonl": Dataset(index_jsonl, "neutral", "yours", "tamperscope datasets export --to jsonl"),
+    "forged": Dataset(
+        index_forged, "neutral", "as the sources it was made of", "tamperscope synth"
+    ),
 }
 
 

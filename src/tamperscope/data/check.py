@@ -71,7 +71,8 @@ def check_dataset(
         problems += _count_problems(dataset, tampered, pristine)
     singles = _singles(samples)
     problems += _orphans(singles)
-    read = _Reading(problems)
+    pairs = [sample for sample in samples if isinstance(sample, PairSample)]
+    read = _Reading(problems, {side.image for pair in pairs for side in (pair.a, pair.b)})
     images = _by_image(singles)
     for number, (image, group) in enumerate(images.items(), start=1):
         read.image(image, group)
@@ -79,7 +80,7 @@ def check_dataset(
             progress("images", number, len(images))
     problems += read.inverted() + _groups_across(singles)
     notes = read.duplicates()
-    if any(isinstance(sample, PairSample) and not sample.listed for sample in samples):
+    if any(not pair.listed for pair in pairs):
         notes.append("the list of pairs is reconstructed: every two panels of one category")
     return Checked(tampered, pristine, tuple(problems), tuple(notes))
 
@@ -131,8 +132,9 @@ def _orphans(samples: Sequence[Sample]) -> list[str]:
 class _Reading:
     """Reads the files one after the other and remembers what only the whole set can tell."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], paired: set[Path]) -> None:
         self.problems = problems
+        self.paired = paired  # images of pairs, which may be shared as a whole
         self.shares: list[float] = []  # tampered share of each masked image
         self.digests: dict[str, list[Sample]] = {}
 
@@ -170,10 +172,12 @@ class _Reading:
                 )
                 plane = nearest(plane, size)
             union |= plane
-        self.shares.append(float(union.mean()))
         if not union.any():
             self.problems.append(f"{truth.paths[0]} marks nothing of a tampered image")
-        elif union.all():
+        if sample.image in self.paired:
+            return
+        self.shares.append(float(union.mean()))
+        if union.all():
             self.problems.append(f"{truth.paths[0]} marks all of {sample.image.name}")
 
     def _values(self, path: Path, rule: str) -> None:

@@ -1,0 +1,1 @@
+"""The forge: pristine panels and a recipe -> panels with a known change, for training and tests."""

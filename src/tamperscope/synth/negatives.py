@@ -1,0 +1,180 @@
+"""Panels in which nothing was changed, among them such as look as if: hard negatives."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tamperscope.synth.geometry import SUBPIXELS, blurred
+from tamperscope.synth.marks import annotate
+from tamperscope.synth.sample import Forgery, Pixels, SourcePanel, no_mask
+from tamperscope.synth.tone import apply_tone
+from tamperscope.synth.work import Work
+
+GAP = (0.02, 0.3)  # between neighbouring fields, in panels
+NODES = 5  # of the grid that bends a serial section, along each side
+
+
+def pristine(work: Work) -> Forgery:
+    """One panel as it is."""
+    return _untouched(work.panel())
+
+
+def unrelated(work: Work) -> Forgery:
+    """Two panels of different pictures."""
+    first = work.panel()
+    return _untouched(first, work.stranger(first))
+
+
+def neighbours(work: Work) -> Forgery:
+    """Two fields of one picture that share no pixel: one blot, one slide, one plate."""
+    first, second = _two_fields(work)
+    return _untouched(first, _toned(second, work))
+
+
+def serial(work: Work) -> Forgery:
+    """A panel, and one with its coarse structure, bent a little, and other fine detail.
+
+    This is how serial sections of one tissue, or two exposures of two gels run alike, resemble each
+    other: nothing is the same pixel by pixel.
+    """
+    first, other = _two_fields(work)
+    sigma = round(min(work.size) * float(work.rng.uniform(0.02, 0.045)), 2)
+    coarse = bent(blurred(first.pixels, sigma), work.rng).astype(np.int16)
+    detail = other.pixels.astype(np.int16) - blurred(other.pixels, sigma)
+    made = np.clip(coarse + detail, 0, 255).astype(np.uint8)
+    second = SourcePanel(made, first.modality, other.name, other.group)
+    return _untouched(first, _toned(second, work))
+
+
+def periodic(work: Work) -> Forgery:
+    """One panel of a texture that repeats by its nature."""
+    return _untouched(_texture(work))
+
+
+def periodic_pair(work: Work) -> Forgery:
+    """Two panels of one kind of repeating texture, each with its own noise."""
+    state = work.rng.integers(2**63, size=2)
+    first = _texture(work, np.random.default_rng([int(state[0]), 1]))
+    second = _texture(work, np.random.default_rng([int(state[0]), 1]), int(state[1]))
+    return _untouched(first, second)
+
+
+def annotated(work: Work) -> Forgery:
+    """One panel with several labels of one kind."""
+    return _labelled(_untouched(work.panel()), work)
+
+
+def annotated_pair(work: Work) -> Forgery:
+    """Two unrelated panels with the same arrow, letter or scale bar."""
+    return _labelled(unrelated(work), work)
+
+
+def _untouched(*panels: SourcePanel) -> Forgery:
+    pixels = tuple(panel.pixels for panel in panels)
+    return Forgery(
+        "pristine", pixels, pixels, tuple(no_mask(p) for p in pixels), (),
+        tuple(dict.fromkeys(panel.name for panel in panels)),
+        tuple(panel.group for panel in panels),
+    )  # fmt: skip
+
+
+def _labelled(forgery: Forgery, work: Work) -> Forgery:
+    panels, marks = annotate(forgery.panels, work.rng, most=3)
+    return Forgery(
+        forgery.kind, panels, (None,) * len(panels), forgery.targets, (),
+        forgery.names, forgery.groups, {"labels": marks},
+    )  # fmt: skip
+
+
+def _two_fields(work: Work) -> tuple[SourcePanel, SourcePanel]:
+    height, width = work.size
+    gap = work.rng.uniform(*GAP)
+    side = work.rng.random() < 0.5
+    tall, wide = (height, round(width * (2 + gap))) if side else (round(height * (2 + gap)), width)
+    field = work.panel((tall, wide))
+    views = [field.pixels[:height, :width], field.pixels[tall - height :, wide - width :]]
+    if work.rng.random() < 0.5:
+        views.reverse()
+    first, second = (
+        SourcePanel(np.ascontiguousarray(view), field.modality, field.name, field.group)
+        for view in views
+    )
+    return first, second
+
+
+def _toned(panel: SourcePanel, work: Work) -> SourcePanel:
+    pixels, _ = apply_tone(panel.pixels, work.settings.tone.draw(work.rng), work.rng)
+    return SourcePanel(pixels, panel.modality, panel.name, panel.group)
+
+
+def bent(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Displace pixels by a smooth random field of up to 3 % of the shorter side."""
+    height, width = pixels.shape[:2]
+    reach = 0.03 * min(height, width)
+    rows, columns = (
+        _between_nodes(rng.uniform(-reach, reach, (NODES, NODES)), height, width) for _ in range(2)
+    )
+    x = np.floor((columns + np.arange(width)) * SUBPIXELS + 0.5).astype(np.int64)
+    y = np.floor((rows + np.arange(height)[:, None]) * SUBPIXELS + 0.5).astype(np.int64)
+    whole = np.stack([x >> 5, y >> 5], axis=2).astype(np.int16)
+    parts = ((y & (SUBPIXELS - 1)) * SUBPIXELS + (x & (SUBPIXELS - 1))).astype(np.uint16)
+    drawn = cv2.remap(pixels, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(drawn, dtype=np.uint8)
+
+
+def _between_nodes(nodes: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Interpolate a grid of nodes to (height, width), linearly with a smooth step."""
+    for length in (height, width):
+        place = np.arange(length) * (NODES - 1) / max(length - 1, 1)
+        low = np.minimum(place.astype(int), NODES - 2)
+        t = place - low
+        t = (t * t * (3 - 2 * t))[:, None]
+        nodes = (nodes[low] * (1 - t) + nodes[low + 1] * t).T
+    return nodes
+
+
+def _texture(
+    work: Work, rng: np.random.Generator | None = None, noise_seed: int | None = None
+) -> SourcePanel:
+    """A lattice of dots, stripes, a mesh or bricks in two tones of a real panel."""
+    panel = work.panel()
+    rng = rng or work.rng
+    height, width = work.size
+    period = float(rng.uniform(0.03, 0.14)) * min(work.size)
+    angle = round(float(rng.uniform(0, math.pi)), 4) if rng.random() < 0.6 else 0.0
+    stretch = float(rng.uniform(0.6, 1.6))
+    name = ("dots", "stripes", "mesh", "bricks")[int(rng.integers(4))]
+    own = rng if noise_seed is None else np.random.default_rng(noise_seed)
+    x = np.arange(width)[None, :] + float(own.uniform(0, period))
+    y = np.arange(height)[:, None] + float(own.uniform(0, period))
+    u = (x * math.cos(angle) + y * math.sin(angle)) / period
+    v = (y * math.cos(angle) - x * math.sin(angle)) / (period * stretch)
+    if name == "bricks":
+        u = u + 0.5 * (np.floor(v) % 2)
+    strength = own.uniform(0.75, 1.0, (64, 64))[
+        np.floor(v).astype(int) % 64, np.floor(u).astype(int) % 64
+    ]
+    level = np.clip(_pattern(name, u, v) * strength, 0, 1)
+    ordered = np.sort(panel.pixels.reshape(-1, 3), axis=0)
+    dark, bright = (ordered[int(len(ordered) * q)].astype(np.float64) for q in (0.1, 0.92))
+    if rng.random() < 0.4:
+        dark, bright = bright, dark
+    made = np.rint(dark + level[..., None] * (bright - dark)).astype(np.uint8)
+    amount = round(float(own.uniform(1.5, 5.0)), 2)
+    made, _ = apply_tone(blurred(made, 0.8), (("noise", amount),), own)
+    return SourcePanel(made, panel.modality, panel.name, panel.group)
+
+
+def _pattern(name: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One period of a texture, 0..1; bright marks lie in the middle of cells."""
+    du, dv = u - np.floor(u) - 0.5, v - np.floor(v) - 0.5
+    if name == "dots":
+        return np.clip(2.2 - 14 * (du * du + dv * dv), 0, 1)
+    if name == "stripes":
+        return np.broadcast_to(0.5 + 0.5 * np.cos(2 * math.pi * du), np.broadcast(u, v).shape)
+    edge = np.minimum(0.5 - np.abs(du), 0.5 - np.abs(dv))
+    if name == "mesh":
+        return np.clip((edge - 0.06) * 12, 0, 1)
+    return np.clip((edge - 0.03) * 25, 0, 1) * 0.9  # bricks: thin joints

@@ -1,0 +1,31 @@
+"""What a recipe says of one operation: chances and ranges of all that is drawn for it."""
+
+from dataclasses import dataclass, field
+
+from tamperscope.synth.blending import Blending
+from tamperscope.synth.geometry import Geometry
+from tamperscope.synth.shapes import Shapes
+from tamperscope.synth.tone import Tone
+
+
+@dataclass(frozen=True)
+class Look:
+    """Chances of how panels are shown; drawn once for a sample, as a figure has one style."""
+
+    grey: float = 0.1  # colour taken out
+    grey_blot: float = 0.6  # the same for blots and gels, which are published in grey
+    invert_blot: float = 0.4  # dark bands on white, of the grey ones
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of one operation; what an operation has no use for it ignores."""
+
+    weight: float = 1.0  # against the other operations
+    modalities: tuple[str, ...] = ()  # panels it is used on; empty: all that it can be used on
+    copies: tuple[int, int] = (1, 1)  # how many times a region is copied
+    share: tuple[float, float] = (0.3, 0.9)  # of a panel that overlaps with the other
+    geometry: Geometry = field(default_factory=Geometry)
+    tone: Tone = field(default_factory=Tone)
+    shapes: Shapes = field(default_factory=Shapes)
+    blending: Blending = field(default_factory=Blending)

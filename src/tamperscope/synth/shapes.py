@@ -1,0 +1,119 @@
+"""Outlines of regions: boxes, ellipses, free forms, and the outlines of objects that are there."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tamperscope.synth.geometry import Box
+from tamperscope.synth.objects import find_objects
+from tamperscope.synth.sample import Mask, Pixels, UnfitError
+from tamperscope.synth.tone import content
+
+PLACES = 12  # draws of a place before a panel is given up
+POINTS = 48  # of a free outline
+CONTENT_SHARE = 0.15  # of a region's blocks that must be more than background
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Weights of the outlines, and the size of a region."""
+
+    box: float = 0.35
+    ellipse: float = 0.15
+    free: float = 0.25
+    objects: float = 0.25  # of cells or bands, where the panel has any
+    side: tuple[float, float] = (0.12, 0.4)  # share of the panel's side
+    least: int = 12  # pixels, shorter side of a region
+    content: float = 4.0  # grey levels that an 8 x 8 block must spread to be more than background
+
+
+def draw_region(pixels: Pixels, shapes: Shapes, rng: np.random.Generator) -> tuple[Mask, str]:
+    """Draw a region with content: a mask of the panel, and the name of its outline.
+
+    Raises:
+        UnfitError: None was found in PLACES draws.
+    """
+    names = ("box", "ellipse", "free", "objects")
+    weights = np.array([getattr(shapes, name) for name in names])
+    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    if name == "objects":
+        mask = _object_region(pixels, shapes, rng)
+        if mask is not None:
+            return mask, name
+        name = "free"
+    for _ in range(PLACES):
+        box = draw_box(pixels.shape[0], pixels.shape[1], shapes.side, shapes.least, rng)
+        if content(pixels[box.slices], shapes.content) < CONTENT_SHARE:
+            continue
+        mask = np.zeros(pixels.shape[:2], dtype=bool)
+        mask[box.slices] = outline(name, box.height, box.width, rng)
+        return mask, name
+    raise UnfitError(f"no region with content in {PLACES} places")
+
+
+def draw_box(
+    height: int, width: int, side: tuple[float, float], least: int, rng: np.random.Generator
+) -> Box:
+    """Draw a box whose sides are shares of the panel's; UnfitError where none of ``least`` fits."""
+    if min(height, width) < least:
+        raise UnfitError(f"{width} x {height} pixels are too small for a region of {least}")
+    w, h = (
+        min(max(round(length * rng.uniform(*side)), least), length) for length in (width, height)
+    )
+    return Box(int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h)
+
+
+def outline(name: str, height: int, width: int, rng: np.random.Generator) -> Mask:
+    """Return an outline that fills (height, width), as a mask."""
+    if name == "box":
+        return np.ones((height, width), dtype=bool)
+    if name == "ellipse":
+        # whole numbers: (2x - w + 1)^2 / w^2 + (2y - h + 1)^2 / h^2 <= 1
+        x = 2 * np.arange(width, dtype=np.int64)[None, :] - width + 1
+        y = 2 * np.arange(height, dtype=np.int64)[:, None] - height + 1
+        return x * x * height**2 + y * y * width**2 <= height**2 * width**2
+    if name == "free":
+        return _free(height, width, rng)
+    raise ValueError(f"no outline is called {name!r}")
+
+
+def _free(height: int, width: int, rng: np.random.Generator) -> Mask:
+    """A smooth blob: a circle with four harmonics on its radius, as a lasso would be drawn."""
+    waves = [(k, rng.uniform(0, 0.35 / k), rng.uniform(0, 2 * math.pi)) for k in (1, 2, 3, 5)]
+    points = []
+    for step in range(POINTS):
+        angle = 2 * math.pi * step / POINTS
+        radius = 1 + sum(size * math.cos(k * angle + phase) for k, size, phase in waves)
+        points.append((radius * math.cos(angle), radius * math.sin(angle)))
+    around = np.array(points)
+    low, high = around.min(axis=0), around.max(axis=0)
+    scaled = (around - low) / (high - low) * [width - 1, height - 1]
+    drawn = np.zeros((height, width), dtype=np.uint8)
+    cv2.fillPoly(drawn, [np.round(scaled).astype(np.int32)], 1)
+    return drawn.astype(bool)
+
+
+def _object_region(pixels: Pixels, shapes: Shapes, rng: np.random.Generator) -> Mask | None:
+    """One object, or it and its nearest neighbours, with a rim; None where there is none."""
+    found = find_objects(pixels, least=shapes.least)
+    if not found.boxes:
+        return None
+    first = int(rng.integers(len(found.boxes)))
+    count = int(rng.integers(1, 4))
+    mask = np.zeros(pixels.shape[:2], dtype=bool)
+    limit = max(pixels.shape[:2]) * max(shapes.side)
+    for index in found.nearest(first)[:count]:
+        grown = mask | (found.labels == found.numbers[index])
+        rows, columns = np.flatnonzero(grown.any(axis=1)), np.flatnonzero(grown.any(axis=0))
+        if max(rows[-1] - rows[0], columns[-1] - columns[0]) > limit:
+            break
+        mask = grown
+    if not mask.any():
+        return None
+    rim = int(rng.integers(2, 6))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+    # closed first: several objects are copied as one piece
+    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    return cv2.dilate(closed, kernel).astype(bool)

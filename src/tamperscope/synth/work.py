@@ -1,0 +1,79 @@
+"""What an operation has at hand: random numbers, its settings, and panels to draw."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from tamperscope.synth.sample import Pixels, Size, SourcePanel, UnfitError
+from tamperscope.synth.settings import Settings
+from tamperscope.synth.tone import grey, is_grey, mean_level
+
+STRANGERS = 12  # panels that are drawn to find one of another group
+
+
+class PanelSource(Protocol):
+    """Gives pristine panels."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it has panels of."""
+
+    @property
+    def identity(self) -> str:
+        """Text that changes when other panels would be drawn."""
+
+    @property
+    def skipped(self) -> Mapping[str, str]:
+        """What could not be used so far, and why."""
+
+    def draw(self, rng: np.random.Generator, size: Size, modality: str | None) -> SourcePanel:
+        """Draw a panel of (height, width); ``None`` for any modality.
+
+        Raises:
+            UnfitError: Nothing it has can show a panel of that size.
+        """
+
+
+class PatchGenerator(Protocol):
+    """Makes pixels that were never photographed: a GAN, a diffusion model."""
+
+    name: str
+    modalities: tuple[str, ...]
+
+    def generate(self, rng: np.random.Generator, size: Size, modality: str) -> Pixels:
+        """Return uint8 (height, width, 3), decided by ``rng`` alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """One sample being made."""
+
+    rng: np.random.Generator
+    size: Size  # of the canvas
+    modality: str
+    settings: Settings
+    source: PanelSource
+    generators: Sequence[PatchGenerator] = ()
+    look: tuple[str, ...] = ()  # "grey", "invert": how all its panels are shown
+
+    def panel(self, size: Size | None = None) -> SourcePanel:
+        """Draw a panel of the canvas's size, or of another."""
+        panel = self.source.draw(self.rng, size or self.size, self.modality)
+        if not self.look:
+            return panel
+        pixels = panel.pixels
+        if "grey" in self.look and not is_grey(pixels):
+            pixels = grey(pixels)
+        if "invert" in self.look and mean_level(pixels) < 128:  # else the bands are dark already
+            pixels = 255 - pixels
+        return replace(panel, pixels=pixels)
+
+    def stranger(self, panel: SourcePanel, size: Size | None = None) -> SourcePanel:
+        """Draw a panel of another original picture; UnfitError where there is none."""
+        for _ in range(STRANGERS):
+            other = self.panel(size)
+            if other.group != panel.group:
+                return other
+        raise UnfitError(f"no {self.modality} panel of another group than {panel.group}")
