@@ -13,7 +13,7 @@ from tamperscope.synth.drawn.scene import Scene
 Pixels = NDArray[np.uint8]
 Ink = NDArray[np.float32]
 
-SHOWN = {"blot": 0.25, "microscopy": 0.3, "facs": 0.1, "macroscopy": 0.25}
+SHOWN = {"blot": 0.25, "microscopy": 0.3, "facs": 0.05, "macroscopy": 0.2}
 WORDS = {
     "blot": (
         "WT",
@@ -35,6 +35,12 @@ WORDS = {
     "facs": ("A", "B", "d7", "Ctrl"),
     "macroscopy": ("WT", "10^-2", "10^-3", "control", "R", "L", "30C", "37C", "YPD"),
 }
+KINDS = {
+    "blot": {"letter": 0.3, "words": 0.2, "arrow": 0.15, "box": 0.06, "lane labels": 0.5},
+    "microscopy": {"letter": 0.3, "words": 0.3, "arrow": 0.2, "box": 0.06, "scale bar": 0.7},
+    "facs": {"letter": 1.0},
+    "macroscopy": {"letter": 0.3, "words": 0.3, "arrow": 0.15, "box": 0.06, "scale bar": 0.5},
+}
 SEEN = 0.25  # share of ink from which a pixel counts as annotated
 COLOURS = ((255, 255, 255), (0, 0, 0), (230, 30, 30), (250, 220, 40), (60, 120, 240))
 
@@ -49,14 +55,14 @@ def annotate(
         return pixels, marks, {"annotations": names}
     out = pixels.copy()
     for _ in range(int(rng.integers(1, 4))):
-        kinds = {"letter": 0.3, "words": 0.3, "arrow": 0.2, "box": 0.08}
-        if modality in ("microscopy", "macroscopy"):
-            kinds["scale bar"] = 0.5
-        if modality == "blot":
-            kinds["lane labels"] = 0.5
+        kinds = {name: weight for name, weight in KINDS[modality].items() if name not in names}
+        if not kinds:
+            break
         kind = pick(rng, kinds)
         ink = np.zeros(marks.shape, np.float32)
         _DRAW[kind](rng, ink, modality)
+        if (marks & (ink >= SEEN)).any():  # nobody writes over what is written
+            continue
         colour = _colour(rng, out, ink)
         share = ink[:, :, None]
         out = np.rint(out + share * (np.array(colour, np.float32) - out)).astype(np.uint8)
@@ -99,21 +105,24 @@ def _words(rng: np.random.Generator, ink: Ink, modality: str) -> None:
     if chance(rng, 0.5):
         lay(ink, stencil, *_corner(rng, ink, stencil.shape))
     else:
-        lay(ink, stencil, *(rng.uniform(0, 0.9, size=2) * ink.shape))
+        room = np.maximum(np.subtract(ink.shape, stencil.shape), 0)
+        lay(ink, stencil, *(rng.uniform(0, 1, size=2) * room))
 
 
 def _scale_bar(rng: np.random.Generator, ink: Ink, modality: str) -> None:
     length = max(6, round(ink.shape[1] * rng.uniform(0.08, 0.3)))
     thick = max(1, round(min(ink.shape) * rng.uniform(0.006, 0.02)))
     bar = np.ones((thick, length), np.float32)
-    top, left = _corner(rng, ink, (thick + thick * 2, length))
-    lay(ink, bar, top, left)
     if chance(rng, 0.5):
-        unit = "mm" if modality == "macroscopy" else "um"
-        text = f"{rng.choice([5, 10, 20, 25, 50, 100, 200])} {unit}"
-        stencil = letters(text, _size(rng, ink), int(rng.integers(4)))
-        middle = left + (length - stencil.shape[1]) / 2
-        lay(ink, stencil, top - stencil.shape[0] - 2, middle)
+        lay(ink, bar, *_corner(rng, ink, bar.shape))
+        return
+    unit = "mm" if modality == "macroscopy" else "um"
+    text = f"{rng.choice([5, 10, 20, 25, 50, 100, 200])} {unit}"
+    stencil = letters(text, _size(rng, ink), int(rng.integers(4)))
+    wide = max(length, stencil.shape[1])
+    top, left = _corner(rng, ink, (stencil.shape[0] + 2 + thick, wide))
+    lay(ink, stencil, top, left + (wide - stencil.shape[1]) / 2)
+    lay(ink, bar, top + stencil.shape[0] + 2, left + (wide - length) / 2)
 
 
 def _arrow(rng: np.random.Generator, ink: Ink, modality: str) -> None:

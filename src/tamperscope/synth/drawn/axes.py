@@ -1,6 +1,7 @@
 """Frames, ticks, labels and gates of cytometry plots, as planes of ink."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -68,6 +69,7 @@ def draw_axes(
             ticks = _decades(rng)
         for place, text in ticks:
             _tick(ink, frame, side, place, text)
+        _minor_ticks(ink, frame, side, [place for place, text in ticks if "^" in text])
     name_x = str(rng.choice(SCATTER if linear[0] else MARKERS))
     name_y = "Count" if counts else str(rng.choice(SCATTER if linear[1] else MARKERS))
     if chance(rng, 0.85):
@@ -108,7 +110,8 @@ def draw_gates(
                 ink, middle, size, rng.uniform(-60, 60), 0, 360, 1.0, frame.line, cv2.LINE_AA, 3
             )
         else:
-            turn = np.sort(rng.uniform(0, 2 * np.pi, size=int(rng.integers(5, 9))))
+            sides = int(rng.integers(5, 9))
+            turn = (np.arange(sides) + rng.uniform(-0.35, 0.35, size=sides)) * 2 * np.pi / sides
             corners = [
                 frame.at(x + half[0] * 1.2 * np.cos(t), y + half[1] * 1.2 * np.sin(t)) for t in turn
             ]
@@ -162,6 +165,19 @@ def _tick(ink: Plane, frame: Frame, side: int, place: float, text: str) -> None:
     else:
         _rectangle(ink, frame.left - long, row, frame.left, row, frame.line)
         lay(ink, stencil, row - stencil.shape[0] / 2, frame.left - long - 2 - stencil.shape[1])
+
+
+def _minor_ticks(ink: Plane, frame: Frame, side: int, decades: list[float]) -> None:
+    """Mark 2 to 9 times each power of ten."""
+    short = max(1, frame.text // 4)
+    for low, high in pairwise(decades):
+        for place in low + (high - low) * np.log10(np.arange(2, 10)):
+            column, row = (round(v) for v in frame.at(float(place), float(place)))
+            if side == 0:
+                bottom = frame.top + frame.height
+                _rectangle(ink, column, bottom, column, bottom + short, 1)
+            else:
+                _rectangle(ink, frame.left - short, row, frame.left, row, 1)
 
 
 def _power(text: str, frame: Frame) -> NDArray[np.float32]:

@@ -1,6 +1,4 @@
-"""Transmitted light: phase contrast, relief contrast, blood films, organoids, electron micrographs."""
-
-from collections.abc import Callable
+"""Transmission: phase and relief contrast, cultures, blood films, electron micrographs."""
 
 import numpy as np
 
@@ -8,10 +6,8 @@ from tamperscope.synth.drawn.chances import chance, log_uniform
 from tamperscope.synth.drawn.fields import cloudy_field, fibrous_field, smooth_field
 from tamperscope.synth.drawn.noise import film_grain, sensor, specks
 from tamperscope.synth.drawn.optics import blur, fringe, uneven_light, wide_blur
-from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, as_colour
+from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles, as_colour
 from tamperscope.synth.drawn.shapes import clustered, cover, make_blob, scatter
-
-Shape = tuple[int, int]
 
 
 def draw_phase_contrast(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -57,10 +53,11 @@ def draw_culture(rng: np.random.Generator, shape: Shape) -> Scene:
     number = len(points)
     for point in scatter(rng, shape, int(rng.poisson(0.8)), 8 * radius):
         number += 1
-        body = make_blob(rng, *point, min(shape) * rng.uniform(0.08, 0.25), wobble=0.1, orders=7)
+        body = make_blob(rng, *point, min(shape) * rng.uniform(0.08, 0.25), wobble=0.16, orders=12)
         window, depth, _ = body.inside(shape, 4)
         lumps = np.maximum(0.5 + 0.5 * cloudy_field(rng, depth.shape, 2.5 * radius), 0)
-        effect[window] -= cover(depth, 2.5) * (0.35 + 0.5 * lumps)
+        grit = 0.35 * smooth_field(rng, depth.shape, 1.6)
+        effect[window] -= cover(depth + 1.5 * grit, 3) * (0.3 + 0.6 * lumps + grit)
         effect[window] += 0.3 * np.exp(-np.square((depth + 1.5) / 2))
         objects[window][depth > 0] = number
     light = rng.uniform(0.62, 0.85) * uneven_light(rng, shape, log_uniform(rng, 0.05, 0.35))
@@ -94,7 +91,7 @@ def draw_blood(rng: np.random.Generator, shape: Shape) -> Scene:
     stain *= rng.uniform(0.8, 1.2, size=3).astype(np.float32)
     dye = np.array([0.95, 1.35, 0.4], np.float32) * np.float32(rng.uniform(0.5, 1.0))
     density = (1 - np.exp(-1.2 * red))[:, :, None] * stain + violet[:, :, None] * dye
-    ground = np.array([0.93, 0.91, 0.86], np.float32) + 0.05 * rng.standard_normal(3).astype(
+    ground = np.array([0.92, 0.90, 0.88], np.float32) + 0.025 * rng.standard_normal(3).astype(
         np.float32
     )
     light = ground * np.exp(-density)
@@ -108,7 +105,9 @@ def draw_blood(rng: np.random.Generator, shape: Shape) -> Scene:
 def draw_electron(rng: np.random.Generator, shape: Shape) -> Scene:
     """A thin section in the electron microscope: grainy cytoplasm, membranes, vesicles."""
     objects = np.zeros(shape, np.int32)
-    density = 0.35 + 0.12 * cloudy_field(rng, shape, 0.3 * max(shape), fall=0.75, smallest=1.5)
+    density = 0.4 + rng.uniform(0.05, 0.14) * cloudy_field(
+        rng, shape, 0.1 * max(shape), fall=0.8, smallest=1.5
+    )
     size = min(shape) * log_uniform(rng, 0.025, 0.1) + 1.5
     for number, point in enumerate(clustered(rng, shape, int(rng.integers(3, 40)), 2 * size, 0), 1):
         blob = make_blob(
@@ -136,14 +135,13 @@ def draw_electron(rng: np.random.Generator, shape: Shape) -> Scene:
     return Scene(as_colour(light), objects, "electron", {})
 
 
-BRIGHTFIELD: dict[str, tuple[float, Callable[[np.random.Generator, Shape], Scene]]] = {
+BRIGHTFIELD: Styles = {
     "phase contrast": (0.22, draw_phase_contrast),
     "relief": (0.12, draw_relief),
     "culture": (0.24, draw_culture),
     "blood": (0.3, draw_blood),
     "electron": (0.1, draw_electron),
 }
-"""Style -> (weight, function)."""
 
 
 def _cells(rng: np.random.Generator, shape: Shape, *, spread: bool) -> tuple[Plane, Labels, float]:
@@ -194,7 +192,7 @@ def _white_cells(
         window, depth, _ = body.inside(shape, 3)
         inside = cover(depth, 2)
         red[window] *= 1 - inside * 0.85
-        grains = np.maximum(1 + 0.6 * cloudy_field(rng, depth.shape, max(2.0, 0.15 * radius)), 0)
+        grains = np.maximum(1 + 0.25 * cloudy_field(rng, depth.shape, max(2.0, 0.2 * radius)), 0)
         violet[window] += np.float32(rng.uniform(0.08, 0.3)) * inside * grains
         objects[window][depth > 0] = number
         lobes = int(rng.integers(1, 5))

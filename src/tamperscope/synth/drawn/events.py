@@ -57,9 +57,21 @@ def draw_events(
 
 def _scatter(rng: np.random.Generator) -> list[Population]:
     found = [
-        Population((rng.uniform(0.04, 0.14), rng.uniform(0.02, 0.1)), (0.06, 0.05), 0.3, rng.uniform(0.05, 0.5), 0.5),
-        Population((rng.uniform(0.28, 0.45), rng.uniform(0.1, 0.25)), (rng.uniform(0.03, 0.07), rng.uniform(0.025, 0.05)), rng.uniform(0, 0.5), rng.uniform(0.3, 1), 0),
-    ]  # fmt: skip
+        Population(
+            (rng.uniform(0.04, 0.14), rng.uniform(0.02, 0.1)),
+            (0.06, 0.05),
+            0.3,
+            rng.uniform(0.05, 0.5),
+            0.5,
+        ),
+        Population(
+            (rng.uniform(0.28, 0.45), rng.uniform(0.1, 0.25)),
+            (rng.uniform(0.03, 0.07), rng.uniform(0.025, 0.05)),
+            rng.uniform(0, 0.5),
+            rng.uniform(0.3, 1),
+            0,
+        ),
+    ]
     if chance(rng, 0.6):
         found.append(
             Population(
@@ -91,9 +103,15 @@ def _doublets(rng: np.random.Generator) -> list[Population]:
     tight = rng.uniform(0.985, 0.998)
     return [
         Population((middle, middle * lean), (long, long * lean), tight, 1, rng.uniform(0, 0.8)),
-        Population((1.6 * middle, middle * lean * 1.15), (long, 0.8 * long), tight - 0.02, rng.uniform(0.02, 0.2), 0),
+        Population(
+            (1.6 * middle, middle * lean * 1.15),
+            (long, 0.8 * long),
+            tight - 0.02,
+            rng.uniform(0.02, 0.2),
+            0,
+        ),
         Population((0.08, 0.07), (0.05, 0.04), 0.7, rng.uniform(0.01, 0.2), 0.5),
-    ]  # fmt: skip
+    ]
 
 
 def _markers(rng: np.random.Generator) -> list[Population]:

@@ -9,9 +9,7 @@ from tamperscope.synth.drawn.axes import Frame, draw_axes, draw_gates
 from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.events import draw_events, draw_populations
 from tamperscope.synth.drawn.optics import blur
-from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene
-
-Shape = tuple[int, int]
+from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles
 
 INKS = (
     (0.05, 0.05, 0.05),
@@ -22,10 +20,24 @@ INKS = (
 )
 SCALES = {  # colours from few events to many
     "rainbow": ((0, 0, 0.55), (0, 0.2, 1), (0, 0.9, 0.9), (0.5, 1, 0.4), (1, 0.9, 0), (1, 0.1, 0)),
-    "blue start": ((0.22, 0.4, 0.7), (0.2, 0.45, 0.8), (0.2, 0.75, 0.75), (0.5, 0.9, 0.35), (1, 0.75, 0.1), (0.95, 0.2, 0.1)),
-    "viridis": ((0.27, 0, 0.33), (0.25, 0.27, 0.53), (0.16, 0.47, 0.56), (0.13, 0.66, 0.52), (0.48, 0.82, 0.32), (0.99, 0.91, 0.14)),
+    "blue start": (
+        (0.22, 0.4, 0.7),
+        (0.2, 0.45, 0.8),
+        (0.2, 0.75, 0.75),
+        (0.5, 0.9, 0.35),
+        (1, 0.75, 0.1),
+        (0.95, 0.2, 0.1),
+    ),
+    "viridis": (
+        (0.27, 0, 0.33),
+        (0.25, 0.27, 0.53),
+        (0.16, 0.47, 0.56),
+        (0.13, 0.66, 0.52),
+        (0.48, 0.82, 0.32),
+        (0.99, 0.91, 0.14),
+    ),
     "heat": ((0.15, 0, 0), (0.5, 0, 0), (0.9, 0.1, 0), (1, 0.5, 0), (1, 0.85, 0.1), (1, 1, 0.7)),
-}  # fmt: skip
+}
 
 
 def draw_density(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -43,7 +55,7 @@ def draw_density(rng: np.random.Generator, shape: Shape) -> Scene:
         return table[(level * 255).astype(np.int32)], seen
 
     power = rng.uniform(0.4, 1.0)
-    return _plot(rng, shape, "density", paint, log_uniform(rng, 400, 40000), {"scale": name})
+    return _plot(rng, shape, "density", paint, log_uniform(rng, 1200, 60000), {"scale": name})
 
 
 def draw_dots(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -53,7 +65,7 @@ def draw_dots(rng: np.random.Generator, shape: Shape) -> Scene:
     def paint(counts: Plane, near: Plane) -> tuple[Colour, NDArray[np.bool_]]:
         return np.broadcast_to(colour, (*counts.shape, 3)), counts > 0
 
-    return _plot(rng, shape, "dots", paint, log_uniform(rng, 150, 9000), {})
+    return _plot(rng, shape, "dots", paint, log_uniform(rng, 400, 15000), {})
 
 
 def draw_contours(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -79,7 +91,7 @@ def draw_contours(rng: np.random.Generator, shape: Shape) -> Scene:
         image = ground[:, :, None] * (1 - ink[:, :, None]) + colour * ink[:, :, None]
         return image.astype(np.float32), (ink > 0.3) | (ground < 1)
 
-    return _plot(rng, shape, "contours", paint, log_uniform(rng, 500, 15000), {"filled": filled})
+    return _plot(rng, shape, "contours", paint, log_uniform(rng, 1500, 30000), {"filled": filled})
 
 
 def draw_histogram(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -123,13 +135,12 @@ def draw_histogram(rng: np.random.Generator, shape: Shape) -> Scene:
     return _finish(light, objects, ink, "histogram", {"curves": curves, "stacked": stacked})
 
 
-FACS: dict[str, tuple[float, Callable[[np.random.Generator, Shape], Scene]]] = {
+FACS: Styles = {
     "density": (0.42, draw_density),
     "dots": (0.2, draw_dots),
     "contours": (0.2, draw_contours),
     "histogram": (0.18, draw_histogram),
 }
-"""Style -> (weight, function)."""
 
 Paint = Callable[[Plane, Plane], tuple[Colour, NDArray[np.bool_]]]
 
@@ -137,14 +148,14 @@ Paint = Callable[[Plane, Plane], tuple[Colour, NDArray[np.bool_]]]
 def _page(rng: np.random.Generator, shape: Shape) -> tuple[Colour, Labels, Plane, Frame]:
     """White paper and a frame on it; sometimes only part of a larger plot is in the picture."""
     light = np.ones((*shape, 3), np.float32)
-    if chance(rng, 0.08):
+    if chance(rng, 0.04):
         light *= np.float32(rng.uniform(0.9, 0.99))
-    zoom = 1.0 if chance(rng, 0.7) else rng.uniform(1.1, 2.0)
-    text = int(np.clip(min(shape) * zoom * rng.uniform(0.032, 0.06), 5, 60))
+    zoom = 1.0 if chance(rng, 0.75) else rng.uniform(1.05, 1.6)
+    text = int(np.clip(min(shape) * zoom * rng.uniform(0.035, 0.065), 5, 60))
     bare = chance(rng, 0.12)
     left = 2 if bare else round(4.8 * text)
     bottom = 2 if bare else round(4.2 * text)
-    top = 2 if bare else round(rng.uniform(0.6, 2.2) * text)
+    top = 2 if bare else round(rng.uniform(1.9, 2.7) * text)
     whole = (max(24, round(shape[0] * zoom)), max(24, round(shape[1] * zoom)))
     if not bare:
         whole = max(whole[0], left + 20), max(whole[1], left + 20)
@@ -169,17 +180,12 @@ def _plot(
     dot = int(np.clip(round(min(frame.height, frame.width) / rng.uniform(120, 350)), 1, 6))
     grids = [_counts(part, frame, dot) for part in events]
     counts = np.sum(grids, axis=0)
-    spread = log_uniform(rng, 0.008, 0.025) * min(counts.shape)
+    spread = log_uniform(rng, *((0.014, 0.035) if name == "contours" else (0.008, 0.025))) * min(
+        counts.shape
+    )
     image, seen = paint(counts, blur(counts, spread))
     labels = np.argmax([blur(g, spread) for g in grids], axis=0).astype(np.int32) + 1
-    top, left = max(frame.top, 0), max(frame.left, 0)
-    bottom = min(frame.top + frame.height, shape[0])
-    right = min(frame.left + frame.width, shape[1])
-    inside = (
-        slice(top - frame.top, bottom - frame.top),
-        slice(left - frame.left, right - frame.left),
-    )
-    place = slice(top, bottom), slice(left, right)
+    place, inside = zip(*_overlap(shape, frame), strict=True)
     light[place] = np.where(seen[inside][:, :, None], image[inside], light[place])
     objects[place] = np.where(seen[inside], labels[inside], 0)
     linear = (kind != "markers", kind != "markers")
@@ -187,6 +193,18 @@ def _plot(
     gates = draw_gates(rng, ink, frame, [p.middle for p in populations[:3]])
     found = {"populations": len(populations), "axes": kind, "gates": gates, **more}
     return _finish(light, objects, ink, name, found)
+
+
+def _overlap(shape: Shape, frame: Frame) -> list[tuple[slice, slice]]:
+    """Rows, then columns, that panel and frame share: as seen from the panel, from the frame."""
+    spans = []
+    for start, length, side in zip(
+        (frame.top, frame.left), (frame.height, frame.width), shape, strict=True
+    ):
+        low, high = max(start, 0), min(start + length, side)
+        high = max(low, high)
+        spans.append((slice(low, high), slice(low - start, high - start)))
+    return spans
 
 
 def _counts(events: NDArray[np.float32], frame: Frame, dot: int) -> Plane:

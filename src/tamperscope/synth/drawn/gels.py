@@ -1,7 +1,5 @@
 """Gels: DNA in agarose under ultraviolet light, stained protein, and drawn electropherograms."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +7,7 @@ from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.fields import cloudy_field, smooth_field, warp
 from tamperscope.synth.drawn.noise import hot_pixels, scratches, sensor, specks
 from tamperscope.synth.drawn.optics import blur, uneven_light, wide_blur
-from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, as_colour
-
-Shape = tuple[int, int]
+from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles, as_colour
 
 GLOWS = {  # ground, band: what a phone or a colour camera makes of dye and lamp
     "violet": ((0.42, 0.25, 0.72), (1.0, 0.45, 0.55)),
@@ -145,13 +141,12 @@ def draw_electropherogram(rng: np.random.Generator, shape: Shape) -> Scene:
     return Scene(colour, objects, "electropherogram", {}, digital=True)
 
 
-GELS: dict[str, tuple[float, Callable[[np.random.Generator, Shape], Scene]]] = {
+GELS: Styles = {
     "agarose": (0.7, draw_agarose),
     "protein gel": (0.15, draw_protein_gel),
     "spots": (0.07, draw_spots),
     "electropherogram": (0.12, draw_electropherogram),
 }
-"""Style -> (weight, function)."""
 
 
 def _lanes_of_bands(

@@ -4,8 +4,6 @@ Stains absorb: light = lamp * exp(-sum over stains of amount * absorbance), with
 Ruifrok and Johnston, "Quantification of histochemical staining by color deconvolution", 2001.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +11,8 @@ from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.fields import cloudy_field, fibrous_field, smooth_field, warp
 from tamperscope.synth.drawn.noise import sensor
 from tamperscope.synth.drawn.optics import blur, fringe, uneven_light
-from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene
+from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles
 from tamperscope.synth.drawn.shapes import clustered, cover, make_blob, scatter, tiles
-
-Shape = tuple[int, int]
 
 HAEMATOXYLIN = (0.65, 0.70, 0.29)
 EOSIN = (0.07, 0.99, 0.11)
@@ -66,12 +62,12 @@ def draw_fat(rng: np.random.Generator, shape: Shape) -> Scene:
     points = scatter(
         rng, shape, int(np.clip(shape[0] * shape[1] / (18 * unit**2), 4, 220)), 3 * unit, unit
     )
-    labels, border = tiles(rng, shape, points, 1.0 * unit, 3.5 * unit)
-    thick = np.float32(unit * rng.uniform(0.15, 0.5))
+    labels, border = tiles(rng, shape, points, rng.uniform(0.2, 0.7) * unit, 3.5 * unit)
+    thick = np.float32(unit * rng.uniform(0.12, 0.4))
     wall = 1 / (1 + np.exp(np.clip((border - thick) / np.float32(0.35 * thick + 0.3), -30, 30)))
     whole = 1 + 0.5 * smooth_field(rng, shape, 6 * unit)
     eosin = (
-        0.5 * wall * np.maximum(whole, 0.2) * (1 + 0.3 * cloudy_field(rng, shape, unit))
+        0.8 * wall * np.maximum(whole, 0.2) * (1 + 0.3 * cloudy_field(rng, shape, unit))
     ).astype(np.float32)
     violet, _ = _nuclei(rng, shape, unit, rng.uniform(0.001, 0.006), wall > 0.5, 0.45)
     return _section(rng, np.maximum(eosin, 0), violet, labels * (wall < 0.4), "fat")
@@ -94,13 +90,12 @@ def draw_cellular(rng: np.random.Generator, shape: Shape) -> Scene:
     return _section(rng, eosin.astype(np.float32), violet, objects, "cellular")
 
 
-HISTOLOGY: dict[str, tuple[float, Callable[[np.random.Generator, Shape], Scene]]] = {
+HISTOLOGY: Styles = {
     "stroma": (0.3, draw_stroma),
     "glands": (0.2, draw_glands),
     "fat": (0.2, draw_fat),
     "cellular": (0.3, draw_cellular),
 }
-"""Style -> (weight, function)."""
 
 
 def _unit(rng: np.random.Generator, shape: Shape) -> float:
@@ -110,8 +105,8 @@ def _unit(rng: np.random.Generator, shape: Shape) -> float:
 
 def _fibres(rng: np.random.Generator, shape: Shape, unit: float) -> tuple[Plane, Plane, Plane]:
     """Wavy bundles with deviation about 1, and the warp that bent them."""
-    bend = rng.uniform(1, 5) * unit
-    down = bend * smooth_field(rng, shape, 6 * unit) + 6 * unit * smooth_field(
+    bend = rng.uniform(0.5, 3) * unit
+    down = bend * smooth_field(rng, shape, 6 * unit) + rng.uniform(1, 5) * unit * smooth_field(
         rng, shape, 25 * unit
     )
     right = 0.5 * bend * smooth_field(rng, shape, 6 * unit)
@@ -120,7 +115,7 @@ def _fibres(rng: np.random.Generator, shape: Shape, unit: float) -> tuple[Plane,
     for tall, long, weight in ((0.5, 8, 0.8), (1.2, 14, 0.7), (0.25, 3, 0.4)):
         sizes = (tall * unit, long * unit)
         total += np.float32(weight) * fibrous_field(rng, shape, *(sizes[::-1] if turned else sizes))
-    total += 0.35 * cloudy_field(rng, shape, 3 * unit, smallest=1.5)
+    total += rng.uniform(0.3, 0.9) * cloudy_field(rng, shape, 3 * unit, smallest=1.2, fall=0.8)
     return warp(total, down, right), down, right
 
 

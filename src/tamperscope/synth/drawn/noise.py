@@ -25,16 +25,18 @@ def sensor(
     Args:
         rng: Generator.
         light: (H, W), 0 to 1; 1 fills the well.
-        photons: Electrons in a full well. Counts are drawn through Anscombe's root, which keeps
-            them whole, non-negative and skewed even where they are few.
+        photons: Electrons in a full well. Below 150 counts are Poisson numbers; above, Anscombe's
+            root makes a normal deviate of the right mean, variance and skew, which is faster.
         read: Deviation of the read noise, as a share of the full well.
         row: Deviation of the offset of each row, likewise.
     """
-    root = np.sqrt(np.maximum(light, 0) * np.float32(photons) + np.float32(0.375))
-    root += np.float32(0.5) * rng.standard_normal(light.shape, dtype=np.float32)
-    counts = np.square(np.maximum(root, 0.6124)) - np.float32(0.375)
-    if photons < 400:
-        counts = np.rint(counts)
+    mean = np.maximum(light, 0) * np.float32(photons)
+    if photons < 150:
+        counts = rng.poisson(mean).astype(np.float32)
+    else:
+        root = np.sqrt(mean + np.float32(0.375))
+        root += np.float32(0.5) * rng.standard_normal(light.shape, dtype=np.float32)
+        counts = np.square(root) - np.float32(0.625)  # the square of the deviate adds a quarter
     out = counts / np.float32(photons)
     if read > 0:
         out += np.float32(read) * rng.standard_normal(light.shape, dtype=np.float32)

@@ -1,7 +1,5 @@
 """One panel of a modality: choose a style, draw it, write on it, publish it."""
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 
 from tamperscope.synth.drawn.annotations import annotate
@@ -13,19 +11,16 @@ from tamperscope.synth.drawn.gels import GELS
 from tamperscope.synth.drawn.histology import HISTOLOGY
 from tamperscope.synth.drawn.plates import PLATES
 from tamperscope.synth.drawn.publish import compress, quantise, resample
-from tamperscope.synth.drawn.scene import DrawnPanel, Scene
+from tamperscope.synth.drawn.scene import DrawnPanel, Styles
 from tamperscope.synth.drawn.western import WESTERN
 
-Style = Callable[[np.random.Generator, tuple[int, int]], Scene]
-Weighted = Mapping[str, tuple[float, Style]]
 
-
-def _share(styles: Weighted, share: float) -> dict[str, tuple[float, Style]]:
+def _share(styles: Styles, share: float) -> Styles:
     total = sum(weight for weight, _ in styles.values())
     return {name: (share * weight / total, draw) for name, (weight, draw) in styles.items()}
 
 
-STYLES: dict[str, dict[str, tuple[float, Style]]] = {
+STYLES: dict[str, Styles] = {
     "blot": {**_share(WESTERN, 0.5), **_share(GELS, 0.5)},
     "microscopy": {
         **_share(FLUORESCENCE, 0.45),

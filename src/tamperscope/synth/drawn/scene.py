@@ -1,11 +1,13 @@
 """What a style hands on to annotation and publication, and what the caller gets in the end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+Shape = tuple[int, int]  # (height, width)
 Plane = NDArray[np.float32]  # (H, W)
 Colour = NDArray[np.float32]  # (H, W, 3), 0 to 1
 Labels = NDArray[np.int32]  # (H, W), 0 is background
@@ -32,6 +34,10 @@ class DrawnPanel:
     objects: Labels  # (H, W): 1, 2, ... for bands, cells, populations, colonies
     modality: str
     parameters: dict[str, Any]  # JSON values: style and what was drawn at random
+
+
+Style = Callable[[np.random.Generator, Shape], Scene]
+Styles = dict[str, tuple[float, Style]]  # name -> (weight, function)
 
 
 def as_colour(plane: Plane) -> Colour:

@@ -1,6 +1,5 @@
 """Western blots: strips on film, whole membranes, and chemiluminescence as a camera saves it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,7 @@ from tamperscope.synth.drawn.chances import chance, log_uniform
 from tamperscope.synth.drawn.fields import cloudy_field, fibrous_field, smooth_field
 from tamperscope.synth.drawn.noise import film_grain, hot_pixels, scratches, sensor, specks
 from tamperscope.synth.drawn.optics import blur, uneven_light, wide_blur
-from tamperscope.synth.drawn.scene import Labels, Plane, Scene, as_colour
-
-Shape = tuple[int, int]
+from tamperscope.synth.drawn.scene import Labels, Plane, Scene, Shape, Styles, as_colour
 
 
 def draw_strip(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -156,7 +153,7 @@ def draw_dots(rng: np.random.Generator, shape: Shape) -> Scene:
     return Scene(as_colour(light), objects, "dots", {"rows": rows, "columns": columns})
 
 
-WESTERN: dict[str, tuple[float, Callable[[np.random.Generator, Shape], Scene]]] = {
+WESTERN: Styles = {
     "strip": (0.2, draw_strip),
     "stack": (0.2, draw_stack),
     "membrane": (0.2, draw_membrane),
@@ -164,7 +161,6 @@ WESTERN: dict[str, tuple[float, Callable[[np.random.Generator, Shape], Scene]]] 
     "two colours": (0.05, draw_two_colours),
     "dots": (0.05, draw_dots),
 }
-"""Style -> (weight, function)."""
 
 
 def _lanes(

@@ -1,0 +1,43 @@
+"""Colour cameras and flat-bed scanners: light, lens, noise and tone of macroscopic pictures."""
+
+import numpy as np
+
+from tamperscope.synth.drawn.chances import log_uniform
+from tamperscope.synth.drawn.fields import smooth_field
+from tamperscope.synth.drawn.noise import scratches, sensor, specks
+from tamperscope.synth.drawn.optics import blur, fringe, uneven_light, wide_blur
+from tamperscope.synth.drawn.scene import Colour
+
+
+def photograph(rng: np.random.Generator, light: Colour) -> Colour:
+    """A phone or a camera: uneven light, white balance, soft lens, noise, a tone curve."""
+    shape = light.shape[:2]
+    light = light * uneven_light(rng, shape, log_uniform(rng, 0.05, 0.5))[:, :, None]
+    light = light * np.exp(rng.normal(0, 0.06, size=3)).astype(np.float32)
+    soft = log_uniform(rng, 0.3, 1.3)
+    light = np.stack([blur(np.ascontiguousarray(light[:, :, c]), soft) for c in range(3)], axis=2)
+    light = fringe(rng, light, 0.5)
+    grey = light.mean(axis=2)
+    noise = sensor(rng, grey, photons=log_uniform(rng, 400, 15000), read=0.003) - grey
+    chroma = np.stack([smooth_field(rng, shape, 2.5) for _ in range(3)], axis=2)
+    light = light + noise[:, :, None] + np.float32(log_uniform(rng, 0.001, 0.012)) * chroma
+    light = np.clip(light, 0, 1)
+    curve = np.float32(rng.uniform(0, 0.6))  # towards an S, as cameras develop
+    return light + curve * (light * light * (3 - 2 * light) - light)
+
+
+def scan(rng: np.random.Generator, light: Colour) -> Colour:
+    """A flat-bed scanner or a gel camera: even light, dust, lines along the scan."""
+    shape = light.shape[:2]
+    dirt = specks(rng, shape, int(rng.poisson(5)), 1.5) * rng.uniform(-0.3, 0.4)
+    dirt = dirt + 0.1 * scratches(rng, shape, int(rng.poisson(0.4)))
+    light = (
+        light * uneven_light(rng, shape, log_uniform(rng, 0.02, 0.3))[:, :, None] + dirt[:, :, None]
+    )
+    light = light + np.float32(0.05) * wide_blur(light, 0.02 * max(shape) + 1)
+    grey = light.mean(axis=2)
+    soft = blur(grey, log_uniform(rng, 0.4, 1.2))
+    noisy = sensor(
+        rng, soft, photons=log_uniform(rng, 500, 20000), row=log_uniform(rng, 1e-4, 3e-3)
+    )
+    return light + (noisy - grey)[:, :, None]
