@@ -1,6 +1,8 @@
 """Build the null of the chance statistic from pristine panels: src/tamperscope/matching/null.json.
 
-    python tools/build_null.py ../shared/corpus --pairs 200 --panels 120
+    python tools/build_null.py ../shared/corpus --split tune --pairs 200 --panels 120
+
+The half of the origins named ``check`` stays out, so that false alarms can be measured on it.
 
 Pairs are drawn of different origin (``source_repo``) within one modality, and go the way that every
 pair goes: all detectors' proposals, verification, best evidence. Pristine panels go the way of one
@@ -17,7 +19,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tamperscope.evaluation.sources import Source, check_sources, index_sources
+from tamperscope.evaluation.sources import (
+    SPLITS,
+    Source,
+    check_sources,
+    choose_split,
+    index_sources,
+)
 from tamperscope.images import read_pixels
 from tamperscope.matching.chance import FORMAT, TABLE
 from tamperscope.matching.match import PreparedPanel
@@ -30,8 +38,12 @@ KNOWN = {
     "microscopy/ContentMine_fulltext.pdf-10.1016_j.pain.2014.08.023_120.jpg": (
         "a compound figure: the channels of one field, side by side and merged"
     ),
+    "microscopy/ContentMine_fulltext.pdf-10.1016_j.pain.2014.08.023_77.jpg": (
+        "a compound figure: the channels of one field, side by side and merged"
+    ),
     "microscopy/u_source-data_s44319-025-00438_mic07.webp": "one field three times, enlarged",
     "microscopy/u_source-data_s44321-025-00219_mic02.webp": "three channels of one field",
+    "natural/scikit-image_grass.webp": "a patch is repeated below itself",
     "natural/scikit-image_gravel.webp": "a patch at the right edge is repeated at the upper one",
 }
 """Name of a picture -> why it cannot stand for "nothing is shared"."""
@@ -44,13 +56,15 @@ def main() -> None:
     cv2.setNumThreads(1)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=Path)
+    parser.add_argument("--split", choices=SPLITS, default="tune", help="origins to take")
     parser.add_argument("--pairs", type=int, default=200, help="unrelated pairs of each modality")
     parser.add_argument("--panels", type=int, default=120, help="panels of each modality")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=TABLE)
     asked = parser.parse_args()
-    sources, _ = check_sources([s for s in index_sources(asked.corpus) if s.name not in KNOWN])
+    chosen = choose_split(index_sources(asked.corpus), asked.split)
+    sources, _ = check_sources([s for s in chosen if s.name not in KNOWN])
     by_kind = {
         kind: list(group)
         for kind, group in groupby(

@@ -82,3 +82,30 @@ def test_local_likeness_tells_where_two_pictures_agree():
 def test_noise_is_estimated_within_a_tenth():
     noise = np.random.default_rng(8).normal(0.5, 0.04, (200, 200)).astype(np.float32)
     assert agreement.noise_level(noise) == pytest.approx(0.04, rel=0.1)
+
+
+def ring(seed: int) -> np.ndarray:
+    """Rim of a dish, the same at every angle but for some noise."""
+    y, x = np.mgrid[:200, :200].astype(np.float64) - 99.5
+    radius = np.hypot(x, y)
+    rng = np.random.default_rng(seed)
+    gray = 0.5 + 0.4 * np.tanh((radius - 80) / 2) + rng.normal(0, 0.004, radius.shape)
+    return gray.astype(np.float32)
+
+
+def test_rims_that_go_with_themselves_at_every_angle_say_little():
+    y, x = np.mgrid[:200, :200].astype(np.float64) - 99.5
+    rim = np.abs(np.hypot(x, y) - 80) < 15
+    rims = agreement.measure(ring(1), ring(2), rim, within=False)
+    spots = gray(80)[:200, :200]
+    noise = np.random.default_rng(4).normal(0, 0.004, spots.shape).astype(np.float32)
+    shared = agreement.measure(spots, spots + noise, rim, within=False)
+    assert rims.correlation > 0.99
+    assert rims.evidence < 0.1 * shared.evidence
+
+
+def test_gradients_of_noise_take_all_directions_and_those_of_an_edge_one():
+    noise = np.random.default_rng(5).normal(size=(100, 100)).astype(np.float32)
+    edge = np.repeat(np.linspace(-1, 1, 100, dtype=np.float32)[None], 100, axis=0)
+    assert agreement.evenness_of(noise, noise).mean() > 0.8
+    assert agreement.evenness_of(edge, edge)[20:80, 20:80].max() < 1e-6

@@ -22,7 +22,11 @@ n is not the number of pixels:
   over frequencies (M. S. Bartlett, "On the theoretical specification and sampling properties of
   autocorrelated time series", 1946, for two dimensions); its inverse is the first bound of n;
 * where a few places hold all the contrast (one band on empty ground), only these places count:
-  the participation ratio of the local power is the second factor.
+  the participation ratio of the local power is the second factor;
+* along an edge nothing changes, and one edge goes with any other of its curvature (the rim of a
+  dish with itself, turned): a place counts by how evenly its gradients take all directions,
+  ``4 det(S) / tr(S)^2`` of the structure tensor S (W. Foerstner, E. Guelch, "A fast operator for
+  detection and precise location of distinct points", ISPRS 1987).
 """
 
 import math
@@ -38,6 +42,7 @@ from tamperscope.matching.match import Gray, Mask
 MOST_BANDS = 6
 LEAK = 0.1  # share of a band that shows in the next coarser one, aliased by the reduction
 SMALLEST_LEVEL = 10  # samples: shorter side of the coarsest level that is measured
+EDGE_WINDOW = (15, 15)  # samples of a level over which directions of gradients are compared
 EVEN_WINDOW = (9, 9)  # samples of a level over which contrast is evened out
 SELECTED_R = 0.8  # look-alikes agree this well where a region was grown for agreeing
 SHARED = 0.55  # k: least share of q that the correlation of a copy reaches, under JPEG 60 too
@@ -185,6 +190,9 @@ def _band(a: Gray, b: Gray, weight: Gray, floor: float) -> Band:
     total = np.maximum(cv2.blur(weight, EVEN_WINDOW), 1e-3)
     a, power_a = _evened(a, weight, total, floor)
     b, power_b = _evened(b, weight, total, floor)
+    evenness = evenness_of(a, b)
+    directed = np.sqrt(evenness)
+    a, b = a * directed, b * directed
     power = float(np.vdot(a, a)) * float(np.vdot(b, b))
     inside = weight > 0
     if power < 1e-12 or not inside.any():
@@ -203,9 +211,22 @@ def _band(a: Gray, b: Gray, weight: Gray, floor: float) -> Band:
     modes = apart / max(together, 1e-30)
     local = np.sqrt(power_a * power_b)[inside]
     taking_part = float(local.sum()) ** 2 / max(len(local) * float(np.sum(local**2)), 1e-30)
+    taking_part *= float((local * evenness[inside]).sum()) / max(float(local.sum()), 1e-30)
     samples = max(modes * float(inside.mean()), 1.0) * taking_part
     balance = float(np.sqrt(strengths[0] / max(strengths[1], 1e-12)))
     return Band(r, samples, balance, float(elsewhere))
+
+
+def evenness_of(a: Gray, b: Gray) -> Gray:
+    """How evenly the gradients around each place take all directions, in [0, 1]; 0 on an edge."""
+    xx = yy = xy = np.float32(0)
+    for picture in (a, b):
+        dx = cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=3)
+        dy = cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=3)
+        xx, yy, xy = xx + dx * dx, yy + dy * dy, xy + dx * dy
+    xx, yy, xy = (cv2.blur(part, EDGE_WINDOW) for part in (xx, yy, xy))
+    even = 4 * (xx * yy - xy * xy) / np.maximum((xx + yy) ** 2, np.float32(1e-20))
+    return np.asarray(np.clip(even, 0, 1))
 
 
 def _elsewhere(cross: NDArray, weight: Gray) -> float:

@@ -19,7 +19,10 @@ SMALLEST_FRAME = 12  # samples, shorter side
 MOST_TILES = 100
 LEAST_LIKENESS = 0.45  # normalised correlation at which a tile counts as found
 SEED_LIKENESS = 0.6  # the same around the places that a proposal rests on
-SEED_SHARE = 0.35  # of the tiles there
+LEAST_SEEDS = 4  # tiles there that must be alike...
+SEED_SHARE = 0.12  # ...and their share: a small copy fills little of what is around its support
+BELOW_CORE = 0.25  # by how much a tile may be less alike than those at the support
+MOST_LOST = 0.02  # correlation at the support that a fit to more of the overlap may cost
 LEAST_SPREAD = 1.2 / 255  # standard deviation of a tile that holds something
 
 Window = tuple[float, float, float, float]  # x0, y0, x1, y1 in the source panel
@@ -137,10 +140,11 @@ def settle(
         if frame is None:
             return None
         tiles = _find_tiles(frame, _tile_centres(frame, support, reach), search, negative)
-        if len(tiles.likeness) < 3 or np.mean(tiles.likeness >= SEED_LIKENESS) < SEED_SHARE:
+        alike = np.count_nonzero(tiles.likeness >= SEED_LIKENESS)
+        if alike < max(LEAST_SEEDS, SEED_SHARE * len(tiles.likeness)):
             return None
         negative = tiles.negative
-        moved = _moved(transform, frame, tiles)
+        moved = _moved(transform, frame, tiles, search)
         if moved is None:
             return None
         transform = moved
@@ -151,18 +155,55 @@ def refine(
     a: PreparedPanel,
     b: PreparedPanel,
     transform: Transform,
+    support: Points,
     *,
     negative: bool,
-    search: int,
+    searches: tuple[int, ...],
     window: Window | None = None,
 ) -> Transform:
-    """Fit a settled transform to all of the overlap that follows it, or leave it as it is."""
+    """Fit a settled transform to all of the overlap that follows it, or leave it as it is.
+
+    What is much less alike than the tiles at the support (other lanes, other wells) has no say, and
+    what costs likeness at the support is not taken.
+
+    Args:
+        a: Coarser panel.
+        b: Other panel.
+        transform: Maps ``a`` to ``b``, almost right.
+        support: Places of ``a`` that it was found by.
+        negative: Whether ``b`` is inverted.
+        searches: Samples by which tiles may be off, for one fit after the other.
+        window: Part of ``a`` to keep to.
+    """
+    before = _likeness(a, b, transform, support, negative=negative)
+    for search in searches:
+        frame = meet(a, b, transform, window)
+        if frame is None:
+            break
+        tiles = _find_tiles(frame, _tile_centres(frame, None, 0), search, negative)
+        near = _distance(frame, tiles.centres, support) <= 2.0 * _tile_half(frame) * frame.step
+        core = float(np.median(tiles.likeness[near])) if near.any() else 0.0
+        moved = _moved(transform, frame, tiles, search, least=core - BELOW_CORE)
+        if moved is None:
+            break
+        after = _likeness(a, b, moved, support, negative=negative)
+        if after < before - MOST_LOST:
+            break
+        transform, before = moved, after
+    return transform
+
+
+def _likeness(
+    a: PreparedPanel, b: PreparedPanel, transform: Transform, support: Points, *, negative: bool
+) -> float:
+    """Mean correlation of the tiles around the support, where the transform puts them."""
+    reach = 16.0
+    window = (*(support.min(axis=0) - 2 * reach), *(support.max(axis=0) + 2 * reach))
     frame = meet(a, b, transform, window)
     if frame is None:
-        return transform
-    tiles = _find_tiles(frame, _tile_centres(frame, None, 0), search, negative)
-    moved = _moved(transform, frame, tiles)
-    return transform if moved is None else moved
+        return 0.0
+    likeness = _find_tiles(frame, _tile_centres(frame, support, reach), 0, negative).likeness
+    return float(likeness.mean()) if len(likeness) else 0.0
 
 
 def _tile_half(frame: Frame) -> int:
@@ -179,13 +220,18 @@ def _tile_centres(frame: Frame, support: Points | None, reach: float) -> NDArray
     ys, xs = np.arange(edge, height - edge, half), np.arange(edge, width - edge, half)
     centres = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     if support is not None:
-        points = frame.places(support[:: max(1, len(support) // 100)])
-        distance = np.linalg.norm(centres[:, None] - points[None], axis=2).min(axis=1)
-        centres = centres[distance * frame.step <= reach]
+        centres = centres[_distance(frame, centres, support) <= reach]
     centres = centres[frame.valid[centres[:, 1], centres[:, 0]]]
     if len(centres) > MOST_TILES:
         centres = centres[np.linspace(0, len(centres) - 1, MOST_TILES).astype(int)]
     return centres
+
+
+def _distance(frame: Frame, centres: NDArray, support: Points) -> NDArray[np.float64]:
+    """Pixels of the source panel from tiles to the nearest supporting place."""
+    points = frame.places(support[:: max(1, len(support) // 100)])
+    apart = np.linalg.norm(centres[:, None] - points[None], axis=2)
+    return np.asarray(apart.min(axis=1) * frame.step)
 
 
 def _find_tiles(
@@ -198,9 +244,10 @@ def _find_tiles(
     half = _tile_half(frame)
     height, width = frame.source.shape
     rows: list[tuple[float, ...]] = []
-    for x, y in centres:
+    spread = _spread(frame.source, 2 * half + 1)
+    for x, y in centres[spread[centres[:, 1], centres[:, 0]] >= LEAST_SPREAD]:
         tile = frame.source[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
-        if min(tile.shape) <= half or tile.std() < LEAST_SPREAD:
+        if min(tile.shape) <= half:
             continue
         top, left = y - max(y - half, 0), x - max(x - half, 0)
         y0, y1 = max(y - half - search, 0), min(y + half + search + 1, height)
@@ -224,6 +271,13 @@ def _find_tiles(
     return _Tiles(table[:, :2], table[:, first : first + 2], table[:, first + 2], negative)
 
 
+def _spread(picture: Gray, side: int) -> Gray:
+    """Standard deviation over the square of ``side`` samples around every sample."""
+    mean = cv2.blur(picture, (side, side))
+    square = cv2.sqrBoxFilter(picture, cv2.CV_32F, (side, side))
+    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)))
+
+
 def _peak(values: NDArray, index: int) -> float:
     """Place of a maximum between samples, by the parabola through its neighbours."""
     if not 0 < index < len(values) - 1:
@@ -233,15 +287,23 @@ def _peak(values: NDArray, index: int) -> float:
     return index + (0.5 * (left - right) / bend if bend < -1e-9 else 0.0)
 
 
-def _moved(transform: Transform, frame: Frame, tiles: _Tiles) -> Transform | None:
-    """Correct a transform by where the tiles were found; None where too few agree."""
-    good = tiles.likeness >= LEAST_LIKENESS
+def _moved(
+    transform: Transform, frame: Frame, tiles: _Tiles, search: int, least: float = 0.0
+) -> Transform | None:
+    """Correct a transform by where the tiles were found; None where too few agree.
+
+    Robust from the start: tiles of ground that was not copied are found anywhere, and there may be
+    more of them than of the others.
+    """
+    good = tiles.likeness >= max(LEAST_LIKENESS, least)
     if np.count_nonzero(good) < 3:
         return None
     centres, found = tiles.centres[good], tiles.found[good]
-    weight = (tiles.likeness[good] - LEAST_LIKENESS + 0.05) ** 2
-    fitted = geometry.fit_supported(centres, found, reflected=False, weight=weight)
-    for scale in (4.0, 2.0, 1.0, 1.0):
+    # the variance of a shift found by correlation goes with (1 - r^2) / r^2
+    square = np.minimum(tiles.likeness[good], 1.0) ** 2
+    weight = square / (1.01 - square)
+    fitted = np.eye(3)
+    for scale in (0.5 * search, 3.0, 2.0, 1.0, 1.0):
         distance = np.linalg.norm(geometry.apply(fitted, centres) - found, axis=1)
         robust = weight / (1 + (distance / scale) ** 2) ** 2
         fitted = geometry.fit_supported(centres, found, reflected=False, weight=robust)

@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from tamperscope.matching.geometry import Pairs, Points, find_transforms
 from tamperscope.matching.match import Gray, PreparedPanel, Proposal
+from tamperscope.matching.prepare import filled
 
 DETECTOR = "keypoints"
 LARGEST_SIDE = 800  # pixels; larger panels are described at this size
@@ -87,9 +88,7 @@ def even_out(gray: Gray, sigma: float) -> Gray:
 
 def _describe(panel: PreparedPanel) -> Features:
     scale = described_scale(*panel.gray.shape)
-    gray = panel.gray
-    if not panel.usable.all():
-        gray = _filled(gray, panel.usable)
+    gray = filled(panel.gray, panel.usable)
     if scale != 1:
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=interpolation)
@@ -120,16 +119,6 @@ def described_scale(height: int, width: int) -> float:
         wanted = min(SMALL_SIDE / min(height, width), LARGEST_ENLARGEMENT)
         return max(1.0, min(wanted, LARGEST_SIDE / max(height, width)))
     return 1.0
-
-
-def _filled(gray: Gray, usable: NDArray[np.bool_]) -> Gray:
-    """Replace what must not be used by a blur of what surrounds it."""
-    weight = usable.astype(np.float32)
-    sigma = 8.0
-    blurred = cv2.GaussianBlur(gray * weight, (0, 0), sigma)
-    total = cv2.GaussianBlur(weight, (0, 0), sigma)
-    around = np.where(total > 1e-3, blurred / np.maximum(total, 1e-3), gray)
-    return np.where(usable, gray, around).astype(np.float32)
 
 
 def _is_usable(panel: PreparedPanel, place: tuple[float, float], scale: float) -> bool:

@@ -1,9 +1,10 @@
-"""Axes of FACS plots: what every plot of a program has in common, and no sign of reuse.
+"""Axes and numbers of FACS plots: what all plots of a program share, and no sign of reuse.
 
 Axes, ticks and straight gate lines are drawn by a program and alike on every plot. Long straight
-lines are marked, and along two of them that meet as axes, the ticks beside them. Numbers and titles
-are letters, which the caller ignores; what else lies outside of the axes stays, since something may
-have been pasted there.
+lines are marked, and along two of them that meet as axes, the ticks beside them. Outside of the
+axes, numbers and titles are marked by their size; what else lies there stays, since something may
+have been pasted. Inside of the axes events and contours look like drawn marks, because they are:
+what was taken for letters there is given back.
 """
 
 import cv2
@@ -13,32 +14,57 @@ from numpy.typing import NDArray
 from tamperscope.matching.match import Gray, Mask
 
 INK = 0.65  # grey value below which a pixel of a plot may belong to a line
+DARK = 0.35  # the same for a line that touches something filled
 SHORTEST_AXIS = 60  # pixels
 AXIS_SHARE = 0.12  # of the picture's side
 THICKEST = 6  # pixels
 CROWDED = 0.3  # share of ink beside a line
 CORNER = 6.0  # pixels between the ends of two axes that meet
 RIM = 7  # pixels beside an axis that ticks may take
+LETTERS = (5, 40)  # pixels: longer side of a letter, or of letters that touch; events are smaller
+HALO = 3  # pixels around a letter where its anti-aliased rim still shows
 
 Segment = tuple[int, int, int, int]  # x0, y0, x1, y1, inclusive
 
 
-def axes_mask(gray: Gray) -> Mask:
-    """Mark axes with their ticks, and straight gate lines, (height, width).
+def without_axes(gray: Gray, ignore: Mask) -> Mask:
+    """Say what to ignore of a FACS panel, (height, width).
 
-    Marks nothing in a picture that is turned.
+    Args:
+        gray: Brightness.
+        ignore: What was taken for drawn marks, (height, width).
+
+    Returns:
+        Axes, ticks, straight gate lines, and letters outside of the plots; inside of them nothing
+        of ``ignore``. In a picture without upright axes, or turned, all of ``ignore``.
     """
-    ink = (gray < INK).astype(np.uint8)
-    upright = _lines(ink, vertical=True)
-    level = _lines(ink, vertical=False)
+    ink, dark = ((gray < value).astype(np.uint8) for value in (INK, DARK))
+    # a filled histogram stands on its axis: only the axis is dark
+    upright = _lines(ink, vertical=True) + _lines(dark, vertical=True)
+    level = _lines(ink, vertical=False) + _lines(dark, vertical=False)
     marked = np.zeros(gray.shape, np.uint8)
     for x0, y0, x1, y1 in (*upright, *level):
         marked[y0 : y1 + 1, x0 : x1 + 1] = 1
     marked = cv2.dilate(marked, np.ones((5, 5), np.uint8))
+    inside = np.zeros(gray.shape, np.bool_)
     for x0, top, x1, y0, right, y1 in _corners(upright, level):
         marked[top : y1 + 1, max(x0 - RIM, 0) : x1 + RIM + 1] = 1
         marked[max(y0 - RIM, 0) : y1 + RIM + 1, x0 : right + 1] = 1
-    return marked.astype(np.bool_)
+        inside[top : y1 + 1, x0 : right + 1] = True
+    if not inside.any():
+        return ignore | marked.astype(np.bool_)
+    return np.asarray((ignore | _letters(ink, inside)) & ~inside | marked.astype(np.bool_))
+
+
+def _letters(ink: NDArray[np.uint8], inside: Mask) -> Mask:
+    """Parts of the size of letters that lie outside of the plots, and what is close to them."""
+    outside = (ink > 0) & ~inside
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(outside.astype(np.uint8), connectivity=8)
+    longer = stats[:, 2:4].max(axis=1)
+    letter = (longer >= LETTERS[0]) & (longer <= LETTERS[1])
+    letter[0] = False
+    side = 2 * HALO + 1
+    return cv2.dilate(letter[labels].astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
 def _lines(ink: NDArray[np.uint8], *, vertical: bool) -> list[Segment]:

@@ -15,7 +15,7 @@ from tamperscope.matching.verify import measure, verify
 
 DETECTORS = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt")
 DEFAULT = ("keypoints", "dense-field-zm")
-MOST_TRIED = 6  # proposals of one detector that are verified
+MOST_TRIED = 4  # proposals of one detector that are verified
 MANY_KEYPOINTS = 150  # in each of two panels: then key points are not blind
 SAME_SUPPORT = 0.7  # of the points of a proposal that an earlier one carries to their partners
 SAME_PIXELS = 6.0

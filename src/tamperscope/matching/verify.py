@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from tamperscope.matching import agreement, alignment, geometry
@@ -92,21 +93,26 @@ def _measure(
     if settled is None:
         return None
     transform, negative = settled
-    for search in (6, 3):
-        transform = alignment.refine(a, b, transform, negative=negative, search=search)
-    grown = _grow(a, b, transform, proposal.source, None, negative=negative, within=within)
+    support = proposal.source
+    transform = alignment.refine(a, b, transform, support, negative=negative, searches=(6, 3))
+    grown = _grow(a, b, transform, support, None, negative=negative, within=within)
     if grown is None:
         return None
     frame, mask = grown
     if frame.step > ZOOM:
         window = _window(frame, mask)
-        transform = alignment.refine(a, b, transform, negative=negative, search=3, window=window)
-        grown = _grow(a, b, transform, proposal.source, window, negative=negative, within=within)
+        transform = alignment.refine(
+            a, b, transform, support, negative=negative, searches=(3,), window=window
+        )
+        grown = _grow(a, b, transform, support, window, negative=negative, within=within)
         if grown is None:
             return None
         frame, mask = grown
     target = 1 - frame.target if negative else frame.target
-    shared = agreement.measure(frame.source, target, mask, within=within)
+    known = mask & frame.valid  # what is drawn over letters and axes says nothing
+    if known.sum() < LEAST_AREA:
+        return None
+    shared = agreement.measure(frame.source, target, known, within=within)
     return Measured(
         transform,
         _to_panel(mask, frame.grid, a.gray.shape),
@@ -163,13 +169,17 @@ def _disc(points: geometry.Points, shape: tuple[int, ...], radius: int) -> Mask:
     return cv2.dilate(mask, kernel).astype(np.bool_)
 
 
+def _shift(frame: Frame, transform: Transform) -> tuple[NDArray, NDArray]:
+    """How far every place of the frame is moved, in pixels: along x and y, (height, width) each."""
+    height, width = frame.source.shape
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    m = ((transform - np.eye(3)) @ frame.grid).astype(np.float32)
+    return m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+
+
 def _apart(frame: Frame, transform: Transform) -> Mask:
     """Where a place and its copy are apart: within one panel everything agrees with itself."""
-    height, width = frame.source.shape
-    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    points = geometry.apply(frame.grid, np.column_stack([x.ravel(), y.ravel()]))
-    shift = np.linalg.norm(geometry.apply(transform, points) - points, axis=1)
-    return (shift >= LEAST_SHIFT).reshape(height, width)
+    return np.asarray(np.hypot(*_shift(frame, transform)) >= LEAST_SHIFT)
 
 
 def _agreeing(frame: Frame, target: Gray, support: geometry.Points) -> Mask | None:
@@ -219,6 +229,7 @@ def _one_side(
 
     Within one panel a transform may carry A to B and B to A, or a part onto itself.
     """
+    mask = mask & _one_half(frame, transform)
     labels, count = ndimage.label(mask)
     if count == 0:
         return None
@@ -239,6 +250,20 @@ def _one_side(
         kept |= part
         taken |= here | there
     return kept if kept.sum() >= LEAST_AREA else None
+
+
+def _one_half(frame: Frame, transform: Transform) -> Mask:
+    """Where a transform undoes itself (half turn, mirror): the half that it carries to the other.
+
+    There a place and its copy agree both ways, and the region grows over both. All of the frame
+    for other transforms.
+    """
+    if np.median(np.hypot(*_shift(frame, transform @ transform))) > LEAST_SHIFT:
+        return np.ones(frame.source.shape, np.bool_)
+    x, y = _shift(frame, transform)
+    moment = np.array([[np.mean(x * x), np.mean(x * y)], [np.mean(x * y), np.mean(y * y)]])
+    axis = np.linalg.eigh(moment)[1][:, 1]
+    return np.asarray(axis[0] * x + axis[1] * y > 0)
 
 
 def _to_panel(mask: Mask, grid: Transform, shape: tuple[int, ...]) -> Mask:

@@ -4,6 +4,7 @@ Drawn marks have one flat colour and end abruptly; cells, bands and puncta are b
 that imaged them. So the connected parts of pure white, pure black and pure colours are taken one by
 one: those that are flat, crisp and of a drawn shape (open strokes as of letters, triangles, thin
 straight bars, outlines of boxes) are annotations. Round compact spots never are, however bright.
+Small writing in any colour is found by its lines (:mod:`tamperscope.screening.writing`).
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from tamperscope.records import Box
 from tamperscope.screening.channels import channel_max, channel_min
+from tamperscope.screening.writing import written_lines
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Mask = NDArray[np.bool_]  # (height, width)
@@ -74,7 +76,10 @@ def annotation_mask(pixels: Pixels) -> Mask:
         found[part.box.slices] |= part.mask
     found |= _rim(pixels)
     side = 2 * HALO + 1
-    return cv2.dilate(found, np.ones((side, side), np.uint8)).astype(bool)
+    found = cv2.dilate(found, np.ones((side, side), np.uint8))
+    # ink that is told by its ground includes its blended rim
+    written = cv2.dilate(written_lines(pixels), np.ones((3, 3), np.uint8))
+    return (found | written).astype(bool)
 
 
 def _pure_colours(pixels: Pixels) -> Iterator[NDArray[np.uint8]]:
