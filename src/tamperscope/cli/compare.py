@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from tamperscope.cli.network_options import NETWORK, Place, check_network_options
 from tamperscope.cli.output import prepare_folder
 
 
@@ -17,9 +18,27 @@ from tamperscope.cli.output import prepare_folder
     "detectors",
     multiple=True,
     type=click.Choice(
-        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams"]
+        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", NETWORK]
     ),
     help="Use only these detectors; may be given several times.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Weights of the network that 'biotampernet' runs; none come with the program.",
+)
+@click.option(
+    "--explain",
+    "explained",
+    is_flag=True,
+    help="Also write what the network's affinities link; needs --weights.",
+)
+@click.option(
+    "--point",
+    type=Place(),
+    metavar="X,Y",
+    help="With --explain: show what this pixel of FIRST is linked to.",
 )
 @click.option("--fail-on-findings", is_flag=True, help="Exit with status 1 if there are findings.")
 def command(
@@ -28,6 +47,9 @@ def command(
     out: Path,
     overwrite: bool,
     detectors: tuple[str, ...],
+    weights: Path | None,
+    explained: bool,
+    point: tuple[float, float] | None,
     fail_on_findings: bool,
 ) -> None:
     """Compare two pictures: which regions of FIRST appear again in SECOND?
@@ -40,27 +62,45 @@ def command(
       tamperscope compare figure1.png figure2.png --out pair/
       tamperscope compare blot.tif --out inside/
       tamperscope compare a.jpg b.jpg --detector dense-field-fmt --out pair/ --overwrite
+      tamperscope compare a.png b.png --detector biotampernet --weights net.safetensors \\
+          --explain --point 120,84 --out pair/
 
     \b
     Writes to the folder:
       report.html, findings.json, evidence/   as 'tamperscope screen' does
       a_mask.png, b_mask.png                  white where content is shared, size of the input
+      a_*affinity.png, a_linked.png, b_...    with --explain: affinities over the pictures
+      affinity.json                           with --explain: which places are linked
 
     Exit status: 0 done; 1 findings and --fail-on-findings; 2 wrong usage or an error.
     """  # noqa: D301 (click needs the character)
+    check_network_options(detectors, weights, explained, point)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.images import write_png
     from tamperscope.report import write_report
     from tamperscope.screening.compare import compare
+    from tamperscope.screening.explain import explain
+    from tamperscope.screening.pair_networks import load_reader
     from tamperscope.screening.pipeline import DETECTORS, Options
 
+    chosen = detectors or (DETECTORS if weights is None else (*DETECTORS, NETWORK))
+    # Unfit weights leave an earlier result alone.
+    network = load_reader(weights) if NETWORK in chosen else None
     prepare_folder(out, overwrite)
     inputs = [first] if second is None else [first, second]
-    compared = compare(inputs, out, Options(detectors or DETECTORS, jobs=1))
+    compared = compare(inputs, out, Options(chosen, jobs=1), network)
     screened = compared.screened
     page = write_report(screened.screening, screened.pixels, screened.masks, out)
     for letter, mask in zip("ab", compared.masks, strict=False):
         write_png(out / f"{letter}_mask.png", mask)
+    if explained and network is not None:
+        figures = [screened.pixels(figure.id) for figure in screened.screening.figures]
+        told = explain(network.reader, figures, out, point)
+        for panel, x, y, share in told.partners:
+            click.echo(f"Linked to {panel} at {x:g},{y:g}: {share:.0%} of the strongest")
+        click.echo(f"Affinities: {', '.join(told.files)}")
+    for note in screened.screening.notes:
+        click.echo(note)
     for finding in screened.screening.findings:
         click.echo(f"{finding.id} {finding.kind} ({finding.detector}): {finding.reason}")
     if not screened.screening.findings:

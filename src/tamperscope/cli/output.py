@@ -12,8 +12,12 @@ import click
 
 from tamperscope.errors import OutputError
 
+AFFINITY_PICTURES = ("self_affinity", "cross_affinity", "linked")
 # panels.json stays until it is written again: it may be what --panels names.
-OURS = ("findings.json", "report.html", "evidence", "a_mask.png", "b_mask.png", "localize.json")
+OURS = (
+    "findings.json", "report.html", "evidence", "a_mask.png", "b_mask.png", "localize.json",
+    "affinity.json", *(f"{panel}_{kind}.png" for panel in "ab" for kind in AFFINITY_PICTURES),
+)  # fmt: skip
 LOCALIZED = (".heatmap.png", ".mask.png", ".overlay.png")  # endings of what localize.json lists
 
 

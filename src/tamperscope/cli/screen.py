@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from tamperscope.cli.network_options import NETWORK, check_network_options
 from tamperscope.cli.output import one_line, prepare_folder, progress_line
 
 UNREAD_SHOWN = 5
@@ -25,10 +26,18 @@ UNREAD_SHOWN = 5
     "detectors",
     multiple=True,
     type=click.Choice(
-        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams"]
+        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", NETWORK]
     ),
     help="Use only these detectors; may be given several times.",
 )
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Weights of the network that 'biotampernet' runs; none come with the program, and without"
+    " them no network runs.",
+)
+@click.option("--no-nets", is_flag=True, help="Run no network, whatever else is given.")
 @click.option(
     "--max-pages",
     type=click.IntRange(1),
@@ -42,6 +51,8 @@ def command(
     overwrite: bool,
     panels_file: Path | None,
     detectors: tuple[str, ...],
+    weights: Path | None,
+    no_nets: bool,
     max_pages: int | None,
     jobs: int | None,
     fail_on_findings: bool,
@@ -69,17 +80,26 @@ def command(
     Exit status: 0 done; 1 findings and --fail-on-findings; 2 wrong usage or an error;
     3 nothing could be read; 130 stopped with Ctrl-C (the report holds what was done).
     """  # noqa: D301 (click needs the character)
+    check_network_options(detectors, weights)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.report import write_report
     from tamperscope.runtime import cpu_count
     from tamperscope.screening.limits import Limits
+    from tamperscope.screening.pair_networks import load_reader
     from tamperscope.screening.panels_file import write_panels
     from tamperscope.screening.pipeline import DETECTORS, Options, screen
 
+    chosen = detectors or (DETECTORS if weights is None else (*DETECTORS, NETWORK))
+    if no_nets:
+        chosen = tuple(name for name in chosen if name != NETWORK)
+        if not chosen:
+            raise click.UsageError(f"--no-nets leaves nothing of --detector {NETWORK}")
+    # Unfit weights leave an earlier result alone.
+    network = load_reader(weights) if NETWORK in chosen else None
     prepare_folder(out, overwrite)
     pages = max_pages or Limits().pages
-    options = Options(detectors or DETECTORS, panels_file, pages, jobs or cpu_count())
-    screened = screen(inputs, out, options, progress_line())
+    options = Options(chosen, panels_file, pages, jobs or cpu_count())
+    screened = screen(inputs, out, options, progress_line(), network)
     screening = screened.screening
     write_panels(out / "panels.json", screening.figures)
     page = write_report(screening, screened.pixels, screened.masks, out)

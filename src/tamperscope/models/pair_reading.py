@@ -152,7 +152,8 @@ class PairReader:
         row = partners_of(
             self.network, first.features, other.features, point, first.size, same=second is None
         )
-        return enlarged((row / row.max())[None, None], other.features, other.size)
+        heat = enlarged((row / row.max())[None, None], other.features, other.size)
+        return heat / heat.max()
 
     @torch.inference_mode()
     def affinity_maps(

@@ -36,6 +36,7 @@ DETECTOR_TITLES = {
     "dense-field-fmt": "dense field (Fourier-Mellin transform)",
     "seams": "background transitions",
     "erased": "flat areas",
+    "biotampernet": "network (BioTamperNet)",
 }
 
 ROLES = {"source": "source", "target": "target", "place": ""}

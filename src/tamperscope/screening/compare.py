@@ -4,7 +4,7 @@ Each picture is taken as one panel, whole: nothing is split.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +16,20 @@ from tamperscope.errors import UnreadableInputError
 from tamperscope.records import Box, Figure, Panel, Run, Screening, Unread
 from tamperscope.runtime import commit
 from tamperscope.screening.documents import LoadedFigure, input_hashes, read_documents
-from tamperscope.screening.findings import finding_of_mark, finding_of_match, number, places
+from tamperscope.screening.findings import Place, finding_of_mark, finding_of_match, number, places
 from tamperscope.screening.modality import classify
+from tamperscope.screening.pair_networks import (
+    LoadedReader,
+    NetworkLook,
+    Spliced,
+    finding_of_splice,
+    merged,
+)
+from tamperscope.screening.pair_networks import notes as network_notes
 from tamperscope.screening.pipeline import Options, Screened
 from tamperscope.screening.store import FigureStore
-from tamperscope.screening.tasks import Between, Proven, Within, look_between, look_within
-from tamperscope.screening.workers import PanelSource, run_tasks
+from tamperscope.screening.tasks import Between, Marked, Proven, Within, look_between, look_within
+from tamperscope.screening.workers import PanelCache, PanelSource, run_tasks
 
 Mask = NDArray[np.bool_]
 
@@ -34,13 +42,16 @@ class Compared:
     masks: tuple[Mask, ...]  # of each input, its size
 
 
-def compare(inputs: Sequence[Path], out: Path, options: Options) -> Compared:
+def compare(
+    inputs: Sequence[Path], out: Path, options: Options, network: LoadedReader | None = None
+) -> Compared:
     """Compare two pictures, or look inside one.
 
     Args:
         inputs: One or two image files of a single frame each.
         out: Output folder; exists and is writable.
         options: Detectors; with two pictures only what they share is looked for.
+        network: Runs if it is given; ``options.weights`` is not read here.
 
     Raises:
         UnreadableInputError: A file cannot be read, or holds more than one picture.
@@ -65,21 +76,32 @@ def compare(inputs: Sequence[Path], out: Path, options: Options) -> Compared:
         results = list(run_tasks(look_between, [between], sources, jobs=1))
 
     by_id = places(figures)
-    findings, masks = number(
+    seen: list[Proven | Marked] = list(results[0])
+    spliced: list[Spliced] = []
+    notes: list[str] = []
+    if network is not None:
+        spliced, notes = _ask_network(network, sources, by_id, seen)
+    pairs = [
         finding_of_match(result, by_id)
         if isinstance(result, Proven)
         else finding_of_mark(result, by_id)
-        for result in results[0]
-    )
+        for result in seen
+    ]
+    pairs += [finding_of_splice(one, by_id[one.panel]) for one in spliced]
+    findings, masks = number(pairs)
     run = Run(
         version=__version__,
         commit=commit(),
         seeds={"matching": 0},
-        parameters={"detectors": list(options.detectors), "split": False},
+        parameters={
+            "detectors": list(options.detectors),
+            "split": False,
+            "network": None if network is None else network.facts,
+        },
         inputs=tuple(input_hashes(inputs)),
         seconds=round(time.monotonic() - started, 1),
     )
-    screening = Screening(tuple(figures), findings, tuple(unread), run)
+    screening = Screening(tuple(figures), findings, tuple(unread), run, tuple(notes))
     unions = []
     for figure in figures:
         union = np.zeros((figure.height, figure.width), dtype=bool)
@@ -89,6 +111,21 @@ def compare(inputs: Sequence[Path], out: Path, options: Options) -> Compared:
                     union |= masks[finding.id, index]
         unions.append(union)
     return Compared(Screened(screening, store, masks), tuple(unions))
+
+
+def _ask_network(
+    network: LoadedReader,
+    sources: Sequence[PanelSource],
+    by_id: Mapping[str, Place],
+    seen: list[Proven | Marked],
+) -> tuple[list[Spliced], list[str]]:
+    """Let the network look; its matches are added to ``seen``: (marked regions, notes)."""
+    look = NetworkLook(network.reader, PanelCache(sources))
+    ids = [source.id for source in sources]
+    answers = look.within(*ids) if len(ids) == 1 else look.between(*ids)
+    seen += merged(seen, [one for one in answers if isinstance(one, Proven)])
+    spliced = [one for one in answers if isinstance(one, Spliced)]
+    return spliced, network_notes(look, {id: place.name for id, place in by_id.items()})
 
 
 def _one_picture(path: Path) -> tuple[LoadedFigure, list[Unread]]:

@@ -124,7 +124,10 @@ def finding_of_match(proven: Proven, by_id: Mapping[str, Place]) -> tuple[Findin
             chance_null=match.chance_null,
             stability=proven.stability,
             control=proven.control,
-            measures=(("same_field", float(same_field)),) if not inside else (),
+            measures=(
+                *((("same_field", float(same_field)),) if not inside else ()),
+                *proven.measures,
+            ),
         ),
         reason=sentence_within(match, first.name)
         if inside

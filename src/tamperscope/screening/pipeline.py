@@ -26,6 +26,15 @@ from tamperscope.screening.findings import (
     places,
 )
 from tamperscope.screening.limits import Limits
+from tamperscope.screening.pair_networks import DETECTOR as NETWORK
+from tamperscope.screening.pair_networks import (
+    LoadedReader,
+    NetworkLook,
+    Spliced,
+    finding_of_splice,
+    merged,
+)
+from tamperscope.screening.pair_networks import notes as network_notes
 from tamperscope.screening.panels import find_panels
 from tamperscope.screening.panels_file import read_panels
 from tamperscope.screening.store import FigureStore
@@ -40,7 +49,7 @@ from tamperscope.screening.tasks import (
     look_elsewhere,
     look_within,
 )
-from tamperscope.screening.workers import PanelSource, run_tasks
+from tamperscope.screening.workers import PanelCache, PanelSource, run_tasks
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage in words, how much of it is done, and of how much (None: not known)."""
@@ -63,7 +72,7 @@ class Options:
     @property
     def matchers(self) -> tuple[str, ...]:
         """The detectors that match regions with regions."""
-        return tuple(name for name in self.detectors if name != "seams")
+        return tuple(name for name in self.detectors if name not in ("seams", NETWORK))
 
 
 @dataclass
@@ -87,6 +96,7 @@ class _Found:
     unread: list[Unread] = field(default_factory=list)
     proven: list[Proven] = field(default_factory=list)
     marked: list[Marked] = field(default_factory=list)
+    spliced: list[Spliced] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def take(self, results: Sequence[Proven | Marked]) -> None:
@@ -102,7 +112,11 @@ def _silent(stage: str, done: int, total: int | None) -> None:
 
 
 def screen(
-    inputs: Sequence[Path], out: Path, options: Options, progress: Progress = _silent
+    inputs: Sequence[Path],
+    out: Path,
+    options: Options,
+    progress: Progress = _silent,
+    network: LoadedReader | None = None,
 ) -> Screened:
     """Screen documents and images; figures are kept under ``out/evidence/figures``.
 
@@ -114,6 +128,7 @@ def screen(
         out: Output folder; exists and is writable.
         options: Detectors, corrected panels, processes.
         progress: Told what is going on.
+        network: From :func:`tamperscope.screening.pair_networks.load_reader`; runs if it is given.
 
     Raises:
         PanelsFileError: The corrected panels do not fit.
@@ -125,7 +140,7 @@ def screen(
     interrupted = False
     try:
         _read(inputs, store, found, options, progress)
-        _look(store, found, options, progress)
+        _look(store, found, options, network, progress)
     except KeyboardInterrupt:
         interrupted = True
     by_id = places(found.figures)
@@ -133,12 +148,13 @@ def screen(
         finding_of_match(proven, by_id) for proven in found.proven
     ]
     pairs += [finding_of_mark(marked, by_id) for marked in found.marked]
+    pairs += [finding_of_splice(spliced, by_id[spliced.panel]) for spliced in found.spliced]
     findings, masks = number(pairs)
     run = Run(
         version=__version__,
         commit=commit(),
         seeds={"matching": 0},
-        parameters=_parameters(options),
+        parameters=_parameters(options, network),
         inputs=tuple(input_hashes(inputs)),
         seconds=round(time.monotonic() - started, 1),
         interrupted=interrupted,
@@ -149,10 +165,11 @@ def screen(
     return Screened(screening, store, masks)
 
 
-def _parameters(options: Options) -> dict[str, object]:
+def _parameters(options: Options, network: LoadedReader | None) -> dict[str, object]:
     """Options as JSON values; processes are left out, they do not change what is found."""
     values = asdict(options)
     values.pop("jobs")
+    values["network"] = None if network is None else network.facts
     values["detectors"] = list(options.detectors)
     values["panels_file"] = None if options.panels_file is None else options.panels_file.name
     return values
@@ -182,7 +199,13 @@ def _split(loaded: LoadedFigure, store: FigureStore) -> Figure:
     return replace(loaded.figure, panels=find_panels(loaded.figure, loaded.pixels, loaded.visible))
 
 
-def _look(store: FigureStore, found: _Found, options: Options, progress: Progress) -> None:
+def _look(
+    store: FigureStore,
+    found: _Found,
+    options: Options,
+    network: LoadedReader | None,
+    progress: Progress,
+) -> None:
     """Look inside panels and between them, then hold every match against the other panels."""
     sources = _sources(store, found)
     ids = [source.id for source in sources]
@@ -193,23 +216,59 @@ def _look(store: FigureStore, found: _Found, options: Options, progress: Progres
         found.take(result)
         progress("Looking inside panels", done, len(tasks))
 
+    if not options.matchers and network is None:
+        return
+    pairs = _shortlist(sources, found, options, progress)
     if options.matchers:
-        descriptors: list[Descriptor] = []
-        for descriptor in run_tasks(describe_panel, ids, sources, options.jobs):
-            descriptors.append(descriptor)
-            progress("Indexing panels", len(descriptors), len(ids))
-        pairs = shortlist(descriptors)
-        compared = [Between(ids[a], ids[b], options.matchers) for a, b in pairs]
-        all_pairs = len(ids) * (len(ids) - 1) // 2
-        found.notes.append(
-            f"Of {all_pairs:,} pairs of panels, {len(compared):,} were alike enough to be compared"
-            " in full."
-        )
+        compared = [Between(first, second, options.matchers) for first, second in pairs]
         results = run_tasks(look_between, compared, sources, options.jobs)
         for done, result in enumerate(results, start=1):
             found.take(result)
             progress("Comparing panels", done, len(compared))
-        _control(sources, found, options, progress)
+    if network is not None:
+        _ask_network(network, sources, pairs, found, progress)
+    _control(sources, found, options, progress)
+
+
+def _shortlist(
+    sources: Sequence[PanelSource], found: _Found, options: Options, progress: Progress
+) -> list[tuple[str, str]]:
+    """Name the pairs of panels that are worth comparing in full."""
+    ids = [source.id for source in sources]
+    descriptors: list[Descriptor] = []
+    for descriptor in run_tasks(describe_panel, ids, sources, options.jobs):
+        descriptors.append(descriptor)
+        progress("Indexing panels", len(descriptors), len(ids))
+    pairs = [(ids[a], ids[b]) for a, b in shortlist(descriptors)]
+    all_pairs = len(ids) * (len(ids) - 1) // 2
+    found.notes.append(
+        f"Of {all_pairs:,} pairs of panels, {len(pairs):,} were alike enough to be compared in"
+        " full."
+    )
+    return pairs
+
+
+def _ask_network(
+    network: LoadedReader,
+    sources: Sequence[PanelSource],
+    pairs: Sequence[tuple[str, str]],
+    found: _Found,
+    progress: Progress,
+) -> None:
+    """Let the network look inside panels and at the pairs of the short list, in this process."""
+    look = NetworkLook(network.reader, PanelCache(sources))
+    for done, source in enumerate(sources, start=1):
+        for answer in look.within(source.id):
+            if isinstance(answer, Spliced):
+                found.spliced.append(answer)
+            else:
+                found.proven += merged(found.proven, [answer])
+        progress("Asking the network about panels", done, len(sources))
+    for done, (first, second) in enumerate(pairs, start=1):
+        found.proven += merged(found.proven, look.between(first, second))
+        progress("Asking the network about pairs", done, len(pairs))
+    names = {id: place.name for id, place in places(found.figures).items()}
+    found.notes += network_notes(look, names)
 
 
 def _sources(store: FigureStore, found: _Found) -> list[PanelSource]:

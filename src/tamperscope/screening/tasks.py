@@ -46,6 +46,7 @@ class Proven:
     match: Match
     stability: tuple[tuple[str, bool], ...]
     control: tuple[int, int] | None  # None until the control has run
+    measures: tuple[tuple[str, float], ...] = ()  # further named numbers, for the evidence
 
     @property
     def held(self) -> bool:

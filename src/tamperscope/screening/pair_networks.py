@@ -1,0 +1,268 @@
+"""Looks at panels with a network that takes pairs: what it links is aligned, or not reported.
+
+The network marks places and links their cells; the links propose transforms, and only what
+alignment verifies on the pixels becomes a finding with two places. What it marks inside a single
+panel without any such link becomes a finding of its own: a region unlike its surroundings. PyTorch
+is imported when a reader is loaded, so that everything else works where it is not installed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tamperscope.errors import MissingExtraError, WeightsError
+from tamperscope.matching import links
+from tamperscope.matching.match import Match, PreparedPanel, Proposal
+from tamperscope.matching.stability import stability
+from tamperscope.matching.verify import verify
+from tamperscope.records import Evidence, Finding
+from tamperscope.runtime import pick_device
+from tamperscope.screening.findings import Mask, Place, region
+from tamperscope.screening.joining import join_pieces
+from tamperscope.screening.tasks import Proven
+from tamperscope.screening.workers import PanelCache
+
+if TYPE_CHECKING:
+    from tamperscope.models.pair_reading import PairReader, PanelReading, ReadPanel
+
+DETECTOR = "biotampernet"
+THRESHOLD = 0.5  # probability from which a pixel is marked
+LEAST_SHARE = 0.001  # of a panel: smaller marks are left out, as the paper's protocol does
+EXPLAINED = 0.5  # of a mark that a verified match covers: then it says nothing new
+
+
+@dataclass(frozen=True)
+class Spliced:
+    """A region of one panel that the network marks and no alignment explains."""
+
+    panel: str
+    mask: Mask
+    score: float  # mean probability inside
+
+
+@dataclass(frozen=True)
+class LoadedReader:
+    """A network ready to read panels, with what the record says about it."""
+
+    reader: "PairReader"
+    facts: dict[str, Any]
+
+
+def load_reader(weights: Path | None, device: str = "auto") -> LoadedReader:
+    """Load the pair network of a weights file.
+
+    Raises:
+        MissingExtraError: PyTorch or safetensors is not installed.
+        WeightsError: No file was named, or it is missing, broken, of another kind of network, or
+            holds NaN.
+        DeviceError: The device is not there.
+    """
+    if weights is None:
+        raise WeightsError(
+            "--detector biotampernet needs --weights FILE: no weights come with this package, and "
+            "without trained ones the answer would be random; docs/biotampernet.md says how to "
+            "train some"
+        )
+    place = pick_device(device)
+    try:
+        import safetensors  # noqa: F401 (asked for by name, so that the message is ours)
+    except ImportError as error:
+        raise MissingExtraError("weights need safetensors: pip install 'tamperscope[nets]'") from (
+            error
+        )
+    from tamperscope.models import PAIR_MODELS
+    from tamperscope.models.checkpoints import sha256
+    from tamperscope.models.pair_reading import PairReader
+    from tamperscope.models.weights import load_weights, read_card
+
+    card = read_card(weights)
+    if card.builder not in PAIR_MODELS:
+        raise WeightsError(
+            f"{weights} holds weights of {card.builder}, which does not take pairs; "
+            f"wanted is one of {', '.join(sorted(PAIR_MODELS))}"
+        )
+    network: Any = load_weights(weights)
+    facts = {
+        "model": card.builder,
+        "file": weights.name,
+        "sha256": sha256(weights),
+        "data": card.data,
+        "device": place.type,
+    }
+    return LoadedReader(PairReader(network.to(place)), facts)
+
+
+class NetworkLook:
+    """Looks at the panels of one screening; each panel is encoded once.
+
+    Args:
+        reader: From :func:`load_reader`.
+        cache: Gives pixels and prepared panels by id.
+    """
+
+    def __init__(self, reader: "PairReader", cache: PanelCache) -> None:
+        self.reader = reader
+        self.cache = cache
+        self.unverified = 0  # pairs that the network marks and no alignment confirms
+        self.identical: list[tuple[str, str]] = []
+        self._read: dict[str, ReadPanel] = {}
+
+    def read(self, panel: str) -> "ReadPanel":
+        """Panel ``panel`` as the network knows it."""
+        if panel not in self._read:
+            self._read[panel] = self.reader.read(self.cache.pixels(panel))
+        return self._read[panel]
+
+    def between(self, first: str, second: str) -> list[Proven]:
+        """Find content that two panels share."""
+        pixels = self.cache.pixels(first), self.cache.pixels(second)
+        one, two = self.read(first), self.read(second)
+        panels = self.cache.panel(first), self.cache.panel(second)
+        proposals = self.proposals(one, two)
+        identical = np.array_equal(*pixels)
+        if identical:
+            self.identical.append((first, second))
+            proposals.insert(0, identity(panels[0]))
+        elif finite(self.reader.rate(one, two)) < THRESHOLD:
+            return []
+        reading = self.reader.compare(one, two)
+        measures = (*marked(reading.score), *((("identical", 1.0),) if identical else ()))
+        found = [
+            Proven(first, second, match, stability(*panels, match), None, measures)
+            for match in verified(*panels, proposals)
+        ]
+        held = [one for one in found if one.held]
+        self.unverified += reading.score >= THRESHOLD and not held
+        return held
+
+    def within(self, panel: str) -> list[Proven | Spliced]:
+        """Find content that one panel holds twice, and regions unlike their surroundings."""
+        read, prepared = self.read(panel), self.cache.panel(panel)
+        reading = self.reader.alone(read)
+        if finite(reading.score) < THRESHOLD:
+            return []
+        found = [
+            Proven(
+                panel, None, match, stability(prepared, None, match), None, marked(reading.score)
+            )
+            for match in verified(prepared, None, self.proposals(read, None))
+        ]
+        proven = [one for one in found if one.held]
+        return [*proven, *spliced(panel, reading, [one.match for one in proven])]
+
+    def proposals(self, one: "ReadPanel", two: "ReadPanel | None") -> list[Proposal]:
+        """Transforms that the links of the network suggest; none where it has no affinity."""
+        if one.features.embedding is None:
+            return []
+        found = self.reader.links(one, two)
+        return links.propose(
+            DETECTOR, found.source, found.target, found.weight, cell=found.cell, within=two is None
+        )
+
+
+def finite(score: float) -> float:
+    """Return ``score``; WeightsError where the network answered with NaN."""
+    if not np.isfinite(score):
+        raise WeightsError("the network answered with NaN or infinity; its weights are damaged")
+    return score
+
+
+def marked(score: float) -> tuple[tuple[str, float], ...]:
+    """Score of the network as a measure of evidence."""
+    return (("network_score", round(score, 6)),)
+
+
+def identity(panel: PreparedPanel) -> Proposal:
+    """Propose that two panels are one and the same, supported everywhere."""
+    height, width = panel.gray.shape
+    x, y = np.meshgrid(np.linspace(0, width - 1, 12), np.linspace(0, height - 1, 12))
+    points = np.column_stack([x.ravel(), y.ravel()])
+    return Proposal(DETECTOR, np.eye(3), points, points)
+
+
+def verified(
+    a: PreparedPanel, b: PreparedPanel | None, proposals: Sequence[Proposal]
+) -> list[Match]:
+    """Matches that alignment confirms, pieces of one joined."""
+    found = (verify(a, b, proposal) for proposal in proposals)
+    return join_pieces([match for match in found if match is not None])
+
+
+def spliced(panel: str, reading: "PanelReading", matches: Sequence[Match]) -> list[Spliced]:
+    """Regions that are marked and not covered by a match, largest first."""
+    labels, count = ndimage.label(reading.heatmap > THRESHOLD)
+    covered = np.zeros(labels.shape, np.bool_)
+    for match in matches:
+        covered |= match.source_mask | match.target_mask
+    regions = []
+    for index in range(1, count + 1):
+        mask = labels == index
+        if mask.mean() >= LEAST_SHARE and covered[mask].mean() < EXPLAINED:
+            regions.append(Spliced(panel, mask, float(reading.heatmap[mask].mean())))
+    return sorted(regions, key=lambda one: -int(one.mask.sum()))
+
+
+def merged(known: list[Any], new: Sequence[Proven]) -> list[Proven]:
+    """Add the network's matches to what others found; return those that are new.
+
+    Where a match says what a known one says, the network is named in ``also`` there, in place.
+
+    Args:
+        known: :class:`Proven` ones, and whatever else was found.
+        new: Of the network.
+    """
+    fresh = []
+    for proven in new:
+        for index, old in enumerate(known):
+            if not isinstance(old, Proven) or (old.first, old.second) != (
+                proven.first,
+                proven.second,
+            ):
+                continue
+            both = join_pieces([old.match, proven.match])
+            if len(both) == 1:
+                names = {*old.match.also, DETECTOR} - {old.match.detector}
+                match = replace(old.match, also=tuple(sorted(names)))
+                known[index] = replace(old, match=match, measures=proven.measures)
+                break
+        else:
+            fresh.append(proven)
+    return fresh
+
+
+def notes(look: NetworkLook, names: Mapping[str, str]) -> list[str]:
+    """What holds for the whole run, for the reader."""
+    told = [
+        f"{names[first]} and {names[second]} are identical, pixel for pixel."
+        for first, second in look.identical
+    ]
+    if look.unverified:
+        told.append(
+            f"The network marked {look.unverified:,} further pairs of panels in which no alignment "
+            "could be verified; they are not listed."
+        )
+    return [sentence[:1].upper() + sentence[1:] for sentence in told]
+
+
+def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArray[np.bool_]]]:
+    """Finding (without its number) of one marked region, and its mask."""
+    share = float(found.mask.mean())
+    finding = Finding(
+        id="unnumbered",
+        kind="splice",
+        detector=DETECTOR,
+        score=round(found.score, 6),
+        regions=(region(place, found.mask, "place"),),
+        transform=None,
+        evidence=Evidence(measures=marked(found.score)),
+        reason=(
+            f"The network marks {share:.1%} of {place.name} as unlike its surroundings or shown "
+            "twice; no second place could be aligned with it."
+        ),
+    )
+    return finding, [found.mask]

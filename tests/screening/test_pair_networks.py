@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+import torch
+
+from tamperscope.errors import WeightsError
+from tamperscope.images import write_png
+from tamperscope.models import create_model
+from tamperscope.models.pair_reading import PairReader
+from tamperscope.models.weights import WeightsCard, config_of, save_weights
+from tamperscope.records import Box
+from tamperscope.screening.pair_networks import (
+    DETECTOR,
+    NetworkLook,
+    Spliced,
+    load_reader,
+    merged,
+    notes,
+)
+from tamperscope.screening.tasks import Between, Proven, look_between
+from tamperscope.screening.workers import PanelCache, PanelSource
+from tests.screening.drawn_network import linking_network, one_thread, scene, write_network  # noqa: F401 (a fixture)
+
+SHIFT = 48  # pixels: three of the encoder's coarsest cells
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Panels: two that overlap, one unrelated, a blank one, a copy of the first, a doubled one."""
+    folder = tmp_path_factory.mktemp("panels")
+    wide = scene(224, 224 + SHIFT)
+    doubled = scene(192, 384, seed=5)
+    doubled[:, 192:] = doubled[:, :192]
+    pictures = {
+        "left": wide[:, :224],
+        "right": wide[:, SHIFT:],
+        "other": scene(224, 224, seed=9),
+        "blank": np.full((96, 96, 3), 255, np.uint8),
+        "tiny": scene(8, 8),
+        "again": wide[:, :224],
+        "doubled": doubled,
+    }
+    sources = []
+    for name, pixels in pictures.items():
+        path = folder / f"{name}.png"
+        write_png(path, np.ascontiguousarray(pixels))
+        box = Box(0, 0, pixels.shape[1], pixels.shape[0])
+        sources.append(PanelSource(name, path, box, "microscopy"))
+    return PanelCache(sources)
+
+
+@pytest.fixture
+def look(cache):
+    return NetworkLook(PairReader(linking_network()), cache)
+
+
+def test_what_two_panels_share_is_aligned_exactly(look):
+    (found,) = look.between("left", "right")
+    assert (found.first, found.second, found.match.detector) == ("left", "right", DETECTOR)
+    expected = np.array([[1, 0, -SHIFT], [0, 1, 0], [0, 0, 1.0]])
+    assert np.abs(found.match.transform - expected).max() < 0.5
+    assert found.held
+    assert dict(found.measures)["network_score"] > 0.9
+    assert found.match.source_mask[:, SHIFT:].mean() > 0.8
+
+
+def test_what_no_alignment_confirms_is_counted_and_not_reported(look):
+    assert look.between("left", "other") == []
+    assert look.unverified == 1
+    (note,) = notes(look, {})
+    assert note.startswith("The network marked 1 further pairs")
+
+
+def test_a_network_that_marks_nothing_finds_nothing(cache):
+    quiet = NetworkLook(PairReader(linking_network(marks=False)), cache)
+    assert quiet.between("left", "right") == []
+    assert quiet.within("doubled") == []
+    assert quiet.unverified == 0
+
+
+def test_identical_panels_are_said_to_be_identical_whatever_the_network_marks(cache):
+    quiet = NetworkLook(PairReader(linking_network(marks=False)), cache)
+    (found,) = quiet.between("left", "again")
+    np.testing.assert_allclose(found.match.transform, np.eye(3), atol=0.01)
+    assert dict(found.measures)["identical"] == 1.0
+    told = notes(quiet, {"left": "figure 1", "again": "figure 2"})
+    assert told == ["Figure 1 and figure 2 are identical, pixel for pixel."]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("blank", "left"), ("blank", "blank"), ("tiny", "left"), ("tiny", "tiny")]
+)
+def test_blank_and_tiny_panels_find_nothing_and_do_no_harm(look, first, second):
+    assert look.between(first, second) == []
+    assert all(isinstance(found, Spliced) for found in look.within(first))
+    assert look.identical == ([(first, second)] if first == second else [])
+
+
+def test_what_one_panel_holds_twice_is_found_once(look):
+    found = [one for one in look.within("doubled") if isinstance(one, Proven)]
+    assert len(found) == 1
+    shift = abs(found[0].match.transform[0, 2])
+    assert shift == pytest.approx(192, abs=0.5)
+    assert found[0].second is None
+
+
+def test_marks_without_a_second_place_are_regions_of_their_own(look):
+    (found,) = look.within("other")
+    assert isinstance(found, Spliced)
+    assert found.mask.all()
+    assert found.score > 0.9
+
+
+def test_panels_are_encoded_once(look, monkeypatch):
+    encoded = []
+    encode = look.reader.network.encode
+    monkeypatch.setattr(
+        look.reader.network, "encode", lambda image: encoded.append(1) or encode(image)
+    )
+    for second in ("right", "other", "again"):
+        look.between("left", second)
+    look.within("left")
+    assert len(encoded) == 4
+
+
+def test_a_match_that_is_known_already_gets_one_more_name(look, cache):
+    classical = look_between(cache, Between("left", "right", ("keypoints",)))
+    assert len(classical) == 1
+    assert merged(classical, look.between("left", "right")) == []
+    assert classical[0].match.also == (DETECTOR,)
+    assert "network_score" in dict(classical[0].measures)
+    assert len(merged([], look.between("left", "right"))) == 1
+
+
+def test_a_network_without_affinity_only_marks(cache):
+    blind = NetworkLook(PairReader(linking_network(affinity=False)), cache)
+    assert blind.between("left", "right") == []
+    assert isinstance(blind.within("doubled")[0], Spliced)
+
+
+def test_weights_are_loaded_with_what_the_record_says(tmp_path):
+    loaded = load_reader(write_network(tmp_path / "w.safetensors"), "cpu")
+    assert loaded.facts["model"] == "biotampernet_test"
+    assert loaded.facts["file"] == "w.safetensors"
+    assert len(loaded.facts["sha256"]) == 64
+
+
+def test_missing_and_unfit_weights_are_refused(tmp_path):
+    with pytest.raises(WeightsError, match="needs --weights FILE"):
+        load_reader(None)
+    with pytest.raises(WeightsError, match="is not there"):
+        load_reader(tmp_path / "none.safetensors")
+    loma = create_model("loma_test")
+    save_weights(
+        tmp_path / "loma.safetensors",
+        loma,
+        WeightsCard("loma_test", config_of(loma), "nothing", "Apache-2.0"),
+    )
+    with pytest.raises(WeightsError, match="does not take pairs"):
+        load_reader(tmp_path / "loma.safetensors")
+
+
+def test_damaged_answers_are_an_error(cache):
+    network = linking_network()
+    with torch.no_grad():
+        network.fuse.weight.fill_(torch.nan)
+    with pytest.raises(WeightsError, match="NaN"):
+        NetworkLook(PairReader(network), cache).within("left")
