@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from tamperscope.cli import main
 from tamperscope.images import read_pixels, write_png
 from tests.evaluation.drawn import texture, write_pictures
+from tests.evaluation.drawn_biofors import write_biofors
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +208,29 @@ def test_a_table_says_what_is_no_result(tmp_path):
         done = CliRunner().invoke(main, ["table", str(tmp_path / name)])
         assert done.exit_code == 2
         assert message in done.output
+
+
+def test_a_pair_network_is_scored_on_pairs_and_on_panels(tmp_path):
+    pytest.importorskip("torch")
+    from tamperscope.models import create_model
+    from tamperscope.models.weights import WeightsCard, save_weights
+
+    network = create_model("biotampernet_test")
+    config = vars(network.config)
+    card = WeightsCard(builder="biotampernet_test", config=config, data="none", licence="none")
+    save_weights(tmp_path / "w.safetensors", network, card)
+    root = write_biofors(tmp_path / "root")
+    for task, units in {"edd": 3, "idd": 5}.items():
+        out = tmp_path / f"{task}.json"
+        done = run("--dataset", f"biofors_{task}", "--root", root, "--model", "biotampernet_test",
+                   "--weights", tmp_path / "w.safetensors", "--device", "cpu", "--out", out)  # fmt: skip  # noqa: E501
+        assert done.exit_code == 0, done.output
+        (combined, *_) = [
+            entry
+            for entry in json.loads(out.read_text())["entries"]
+            if entry["category"] == "Combined"
+        ]
+        assert (combined["units"], combined["missing"]) == (units, 0)
+    wrong = run("--dataset", "biofors_idd", "--root", root, "--model", "biotampernet_small",
+                "--weights", tmp_path / "w.safetensors", "--out", tmp_path / "x.json")  # fmt: skip
+    assert (wrong.exit_code, "name --model biotampernet_test" in wrong.output) == (2, True)

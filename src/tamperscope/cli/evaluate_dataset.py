@@ -1,7 +1,7 @@
 """``tamperscope evaluate --dataset``: one method on one dataset, by the papers' protocol."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -254,7 +254,14 @@ def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
         )
     from tamperscope.evaluation.journal import code_fingerprint
     from tamperscope.evaluation.predictions import NetworkPredictor
+    from tamperscope.runtime import pick_device
     from tamperscope.screening.localize import Options, load_localizer
+
+    pick_device(request.device)  # without PyTorch, or without that device: one line
+    from tamperscope.models import PAIR_MODELS
+
+    if request.model in PAIR_MODELS:
+        return _pair_network(request, request.weights)
 
     options = Options(request.model, request.weights, request.device, tile=request.tile)
     localizer = load_localizer(options)
@@ -262,3 +269,31 @@ def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
     predictor = NetworkPredictor(localizer.network, localizer.precision, request.tile, seen)
     facts = {name: localizer.facts[name] for name in ("model", "weights", "device", "tile")}
     return predictor, {"kind": "network", **facts, "code": code_fingerprint(("models", "kernels"))}
+
+
+def _pair_network(request: Request, weights: Path) -> "tuple[Predictor, dict[str, Any]]":
+    from tamperscope.evaluation.journal import code_fingerprint
+    from tamperscope.evaluation.pair_predictor import PairNetworkPredictor
+    from tamperscope.models.checkpoints import sha256
+    from tamperscope.models.pair_reading import PairReader
+    from tamperscope.models.weights import load_weights, read_card
+    from tamperscope.runtime import pick_device
+
+    if request.sizes != "native":
+        raise click.UsageError("--sizes is for the networks of ForMa and LoMa")
+    card = read_card(weights)
+    if card.builder != request.model:
+        raise WeightsError(
+            f"{weights} holds weights of {card.builder}, not of {request.model}; name "
+            f"--model {card.builder}"
+        )
+    device = pick_device(request.device)
+    network: Any = load_weights(weights).to(device)
+    facts = {
+        "kind": "network",
+        "model": request.model,
+        "weights": {"file": weights.name, "sha256": sha256(weights), "card": asdict(card)},
+        "device": device.type,
+        "code": code_fingerprint(("models", "kernels")),
+    }
+    return PairNetworkPredictor(PairReader(network)), facts
