@@ -49,7 +49,7 @@ def test_objects_stand_out_from_what_is_around_them(modality, style, sign):
 
 @pytest.mark.parametrize("style", ["stack", "chemiluminescence", "two colours", "spots"])
 def test_labels_of_other_blots_lie_on_structure(style):
-    """Bright or dark by polarity: the labels hold steeper or stronger pixels than a shifted copy."""
+    """Bright or dark by polarity: the labels hold stronger pixels than a shifted copy."""
     gains = []
     for k in range(12):
         panel = draw_style("blot", style, np.random.default_rng([6, k]), (160, 160))

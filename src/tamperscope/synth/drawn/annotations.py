@@ -13,25 +13,12 @@ from tamperscope.synth.drawn.scene import Scene
 Pixels = NDArray[np.uint8]
 Ink = NDArray[np.float32]
 
+FLUORESCENT = {"nuclei", "stained cells", "bacteria", "neurons", "tissue"}  # styles with stains
 SHOWN = {"blot": 0.25, "microscopy": 0.3, "facs": 0.05, "macroscopy": 0.2}
 WORDS = {
-    "blot": (
-        "WT",
-        "KO",
-        "+",
-        "-",
-        "M",
-        "1",
-        "2",
-        "3",
-        "siRNA",
-        "Ctrl",
-        "kDa",
-        "500bp",
-        "neg",
-        "p47",
-    ),
-    "microscopy": ("DAPI", "GFP", "merge", "Ctrl", "day 3", "actin", "CD31", "WT", "20x", "KO"),
+    "blot": ("WT", "KO", "+", "-", "M", "1", "2", "3", "siRNA", "Ctrl", "kDa", "500bp", "p47"),
+    "fluorescence": ("DAPI", "GFP", "merge", "Ctrl", "day 3", "actin", "CD31", "tdTomato", "KO"),
+    "microscopy": ("Ctrl", "day 3", "WT", "20x", "KO", "H&E", "sham", "40x", "d14", "1"),
     "facs": ("A", "B", "d7", "Ctrl"),
     "macroscopy": ("WT", "10^-2", "10^-3", "control", "R", "L", "30C", "37C", "YPD"),
 }
@@ -60,7 +47,7 @@ def annotate(
             break
         kind = pick(rng, kinds)
         ink = np.zeros(marks.shape, np.float32)
-        _DRAW[kind](rng, ink, modality)
+        _DRAW[kind](rng, ink, "fluorescence" if scene.style in FLUORESCENT else modality)
         if (marks & (ink >= SEEN)).any():  # nobody writes over what is written
             continue
         colour = _colour(rng, out, ink)
@@ -94,14 +81,14 @@ def _corner(rng: np.random.Generator, ink: Ink, shape: tuple[int, int]) -> tuple
     return top, left
 
 
-def _letter(rng: np.random.Generator, ink: Ink, modality: str) -> None:
+def _letter(rng: np.random.Generator, ink: Ink, topic: str) -> None:
     text = str(rng.choice(list("ABCDEFGHabcdef")))
     stencil = letters(text, round(_size(rng, ink) * 1.5), bold=chance(rng, 0.6))
     lay(ink, stencil, *_corner(rng, ink, stencil.shape))
 
 
-def _words(rng: np.random.Generator, ink: Ink, modality: str) -> None:
-    stencil = letters(str(rng.choice(WORDS[modality])), _size(rng, ink), int(rng.integers(4)))
+def _words(rng: np.random.Generator, ink: Ink, topic: str) -> None:
+    stencil = letters(str(rng.choice(WORDS[topic])), _size(rng, ink), int(rng.integers(4)))
     if chance(rng, 0.5):
         lay(ink, stencil, *_corner(rng, ink, stencil.shape))
     else:
@@ -109,14 +96,14 @@ def _words(rng: np.random.Generator, ink: Ink, modality: str) -> None:
         lay(ink, stencil, *(rng.uniform(0, 1, size=2) * room))
 
 
-def _scale_bar(rng: np.random.Generator, ink: Ink, modality: str) -> None:
+def _scale_bar(rng: np.random.Generator, ink: Ink, topic: str) -> None:
     length = max(6, round(ink.shape[1] * rng.uniform(0.08, 0.3)))
     thick = max(1, round(min(ink.shape) * rng.uniform(0.006, 0.02)))
     bar = np.ones((thick, length), np.float32)
     if chance(rng, 0.5):
         lay(ink, bar, *_corner(rng, ink, bar.shape))
         return
-    unit = "mm" if modality == "macroscopy" else "um"
+    unit = "mm" if topic == "macroscopy" else "um"
     text = f"{rng.choice([5, 10, 20, 25, 50, 100, 200])} {unit}"
     stencil = letters(text, _size(rng, ink), int(rng.integers(4)))
     wide = max(length, stencil.shape[1])
@@ -125,7 +112,7 @@ def _scale_bar(rng: np.random.Generator, ink: Ink, modality: str) -> None:
     lay(ink, bar, top + stencil.shape[0] + 2, left + (wide - length) / 2)
 
 
-def _arrow(rng: np.random.Generator, ink: Ink, modality: str) -> None:
+def _arrow(rng: np.random.Generator, ink: Ink, topic: str) -> None:
     length = min(ink.shape) * rng.uniform(0.06, 0.16)
     angle = rng.uniform(0, 2 * np.pi)
     step = np.array([np.cos(angle), np.sin(angle)])
@@ -142,7 +129,7 @@ def _arrow(rng: np.random.Generator, ink: Ink, modality: str) -> None:
             cv2.line(ink, ends[0], ends[1], 1.0, max(1, round(length / 10)), cv2.LINE_AA, 3)
 
 
-def _box(rng: np.random.Generator, ink: Ink, modality: str) -> None:
+def _box(rng: np.random.Generator, ink: Ink, topic: str) -> None:
     top, left = (int(v) for v in rng.uniform(0.05, 0.6, size=2) * ink.shape)
     tall, wide = (int(v) for v in rng.uniform(0.1, 0.35, size=2) * ink.shape)
     thick = max(1, round(min(ink.shape) / 200))
@@ -156,7 +143,7 @@ def _box(rng: np.random.Generator, ink: Ink, modality: str) -> None:
             ink[min(top + y, ink.shape[0] - 1), min(left + x, ink.shape[1] - 1)] = 1.0
 
 
-def _lane_labels(rng: np.random.Generator, ink: Ink, modality: str) -> None:
+def _lane_labels(rng: np.random.Generator, ink: Ink, topic: str) -> None:
     pitch = ink.shape[1] / rng.uniform(4, 14)
     size = int(np.clip(0.45 * pitch, 6, 40))
     top = rng.uniform(0.01, 0.12) * ink.shape[0]

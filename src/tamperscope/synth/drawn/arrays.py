@@ -5,7 +5,7 @@ import numpy as np
 from tamperscope.synth.drawn.cameras import photograph, scan
 from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.colonies import gauss, grow_spot
-from tamperscope.synth.drawn.fields import cloudy_field
+from tamperscope.synth.drawn.fields import cloudy_field, coordinates, smooth_field
 from tamperscope.synth.drawn.optics import uneven_light
 from tamperscope.synth.drawn.scene import Scene, Shape, as_colour
 from tamperscope.synth.drawn.shapes import cover, make_blob
@@ -49,28 +49,30 @@ def draw_spot_assay(rng: np.random.Generator, shape: Shape) -> Scene:
 def draw_pinned(rng: np.random.Generator, shape: Shape) -> Scene:
     """A pinned array: hundreds of colonies on a grid, each a little different in size."""
     pitch = max(6.0, min(shape) * log_uniform(rng, 0.03, 0.13))
-    rows, columns = int(shape[0] / pitch) + 1, int(shape[1] / pitch) + 1
-    while rows * columns > 700:
-        pitch *= 1.2
-        rows, columns = int(shape[0] / pitch) + 1, int(shape[1] / pitch) + 1
+    cells = int(shape[0] / pitch) + 3, int(shape[1] / pitch) + 3  # a rim more than shows
     first = rng.uniform(0.1, 0.9, size=2) * pitch
     dark_on_light = chance(rng, 0.65)
     ground = np.float32(rng.uniform(0.68, 0.88) if dark_on_light else rng.uniform(0.15, 0.4))
-    depth = np.zeros(shape, np.float32)
-    objects = np.zeros(shape, np.int32)
     radius = pitch * rng.uniform(0.22, 0.42)
-    spread, ring = rng.uniform(0.03, 0.2), rng.uniform(-0.3, 0.5)
-    tilt = rng.normal(0, 0.01)
-    for number in range(rows * columns):
-        if rng.random() < 0.03:
-            continue
-        place = first + pitch * np.array(divmod(number, columns)) + rng.normal(0, 0.02 * pitch, 2)
-        place = place + tilt * np.array([place[1], -place[0]])
-        own = radius * float(np.clip(rng.normal(1, spread), 0.2, 1.35))
-        window, under, _ = make_blob(rng, *place, own, wobble=0.025, orders=3).inside(shape)
-        part = cover(under, 1.6) * (1 + np.float32(ring) * (0.5 - np.clip(under / own, 0, 1)))
-        depth[window] = np.maximum(depth[window], part * np.float32(rng.uniform(0.8, 1.05)))
-        objects[window][under > 0] = number + 1
+    ring, tilt = np.float32(rng.uniform(-0.3, 0.5)), np.float32(rng.normal(0, 0.01))
+    sizes = radius * np.clip(rng.normal(1, rng.uniform(0.03, 0.2), size=cells), 0.2, 1.1)
+    sizes *= rng.random(cells) > 0.03  # some do not grow
+    jitter = rng.normal(0, 0.02 * pitch, size=(2, *cells)).astype(np.float32)
+    y, x = coordinates(shape)
+    down = (y - tilt * x - np.float32(first[0])) / np.float32(pitch)
+    right = (x + tilt * y - np.float32(first[1])) / np.float32(pitch)
+    row, column = np.rint(down).astype(np.int32), np.rint(right).astype(np.int32)
+    place = row % cells[0], column % cells[1]
+    dy = (down - row) * np.float32(pitch) - jitter[0][place]
+    dx = (right - column) * np.float32(pitch) - jitter[1][place]
+    bumps = 1 + np.float32(0.05) * smooth_field(rng, shape, 0.4 * pitch)
+    own = sizes[place].astype(np.float32) * bumps
+    under = own - np.hypot(dy, dx)
+    level = rng.uniform(0.8, 1.05, size=cells).astype(np.float32)[place]
+    depth = cover(under, 1.6) * (1 + ring * (0.5 - np.clip(under / np.maximum(own, 1), 0, 1)))
+    depth *= level * (own > 0)
+    objects = np.where((under > 0) & (own > 0), place[0] * cells[1] + place[1] + 1, 0)
+    objects = objects.astype(np.int32)
     contrast = rng.uniform(0.25, 0.65) * (-ground if dark_on_light else 1 - ground)
     plane = ground * uneven_light(rng, shape, 0.1) + np.float32(contrast) * depth
     plane += 0.01 * cloudy_field(rng, shape, 20)
@@ -79,7 +81,7 @@ def draw_pinned(rng: np.random.Generator, shape: Shape) -> Scene:
 
 def draw_wells(rng: np.random.Generator, shape: Shape) -> Scene:
     """A multiwell plate from above: rims, menisci, coloured medium."""
-    pitch = max(8.0, min(shape) * log_uniform(rng, 0.08, 0.45))
+    pitch = max(8.0, min(shape) * log_uniform(rng, 0.1, 0.5))
     ground = np.array([rng.uniform(0.3, 0.9)] * 3, np.float32) * rng.uniform(0.94, 1.04, 3).astype(
         np.float32
     )

@@ -69,7 +69,7 @@ def draw_culture(rng: np.random.Generator, shape: Shape) -> Scene:
 
 def draw_blood(rng: np.random.Generator, shape: Shape) -> Scene:
     """A stained blood film: pale-centred red cells, now and then a white one, platelets."""
-    radius = max(2.5, min(shape) * log_uniform(rng, 0.045, 0.16))
+    radius = max(2.5, min(shape) * log_uniform(rng, 0.05, 0.26))
     count = int(np.clip(rng.uniform(0.1, 0.45) * shape[0] * shape[1] / radius**2, 2, 160))
     points = clustered(rng, shape, count, radius * rng.uniform(1.3, 2.1), radius)
     red, objects = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
@@ -87,7 +87,7 @@ def draw_blood(rng: np.random.Generator, shape: Shape) -> Scene:
         red[window] += (part + rim) * np.float32(rng.uniform(0.85, 1.1))
         objects[window][depth > 0] = number
     violet, objects = _white_cells(rng, shape, radius, objects, red)
-    stain = np.array([0.14, 0.48, 0.42], np.float32) * np.float32(rng.uniform(0.5, 1.0))
+    stain = np.array([0.12, 0.36, 0.40], np.float32) * np.float32(rng.uniform(0.5, 1.0))
     stain *= rng.uniform(0.8, 1.2, size=3).astype(np.float32)
     dye = np.array([0.95, 1.35, 0.4], np.float32) * np.float32(rng.uniform(0.5, 1.0))
     density = (1 - np.exp(-1.2 * red))[:, :, None] * stain + violet[:, :, None] * dye
@@ -97,7 +97,11 @@ def draw_blood(rng: np.random.Generator, shape: Shape) -> Scene:
     light = ground * np.exp(-density)
     light = light * uneven_light(rng, shape, log_uniform(rng, 0.02, 0.15))[:, :, None]
     light = np.stack(
-        [blur(light[:, :, c], s) for c, s in enumerate(rng.uniform(0.5, 1.7, 3))], axis=2
+        [
+            blur(light[:, :, c], s)
+            for c, s in enumerate(rng.uniform(0.5, 1.0 + 0.025 * radius + 0.7, 3))
+        ],
+        axis=2,
     )
     return Scene(_noisy(rng, fringe(rng, light, 0.8)), objects, "blood", {"cells": count})
 
@@ -186,7 +190,7 @@ def _white_cells(
     """Add leucocytes with lobed nuclei, and platelets: density of the violet dye, and labels."""
     violet = np.zeros(shape, np.float32)
     number = int(objects.max())
-    for point in rng.uniform(0.1, 0.9, size=(int(rng.poisson(0.7)), 2)) * shape:
+    for point in rng.uniform(0.1, 0.9, size=(int(rng.poisson(1.0)), 2)) * shape:
         number += 1
         body = make_blob(rng, *point, radius * rng.uniform(1.4, 1.9), wobble=0.05)
         window, depth, _ = body.inside(shape, 3)
@@ -222,14 +226,14 @@ def _camera(rng: np.random.Generator, light: Plane, tint: np.ndarray) -> Colour:
     light = light - np.float32(rng.uniform(0, 0.15)) * wide_blur(dirt, rng.uniform(0.8, 3))
     plane = blur(light.astype(np.float32), log_uniform(rng, 0.3, 1.2))
     if float(np.ptp(tint)) < 1e-3:
-        return as_colour(sensor(rng, plane, photons=log_uniform(rng, 300, 20000)))
+        return as_colour(sensor(rng, plane, photons=log_uniform(rng, 900, 60000)))
     return _noisy(rng, fringe(rng, plane[:, :, None] * tint, 1.0))
 
 
 def _noisy(rng: np.random.Generator, light: Colour) -> Colour:
     """Noise of a colour camera: fine in brightness, blotchy in colour."""
     grey = light.mean(axis=2)
-    noise = sensor(rng, grey, photons=log_uniform(rng, 500, 20000)) - grey
-    blotches = log_uniform(rng, 0.001, 0.012)
+    noise = sensor(rng, grey, photons=log_uniform(rng, 1500, 80000)) - grey
+    blotches = log_uniform(rng, 0.0007, 0.008)
     chroma = np.stack([smooth_field(rng, grey.shape, 2.2) for _ in range(3)], axis=2)
     return light + noise[:, :, None] + np.float32(blotches) * chroma

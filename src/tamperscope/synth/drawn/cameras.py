@@ -14,13 +14,16 @@ def photograph(rng: np.random.Generator, light: Colour) -> Colour:
     shape = light.shape[:2]
     light = light * uneven_light(rng, shape, log_uniform(rng, 0.05, 0.5))[:, :, None]
     light = light * np.exp(rng.normal(0, 0.06, size=3)).astype(np.float32)
-    soft = log_uniform(rng, 0.3, 1.3)
+    soft = log_uniform(rng, 0.3, 1.8)
     light = np.stack([blur(np.ascontiguousarray(light[:, :, c]), soft) for c in range(3)], axis=2)
     light = fringe(rng, light, 0.5)
     grey = light.mean(axis=2)
-    noise = sensor(rng, grey, photons=log_uniform(rng, 400, 15000), read=0.003) - grey
+    noise = (
+        sensor(rng, grey, photons=log_uniform(rng, 1200, 80000), read=log_uniform(rng, 3e-4, 4e-3))
+        - grey
+    )
     chroma = np.stack([smooth_field(rng, shape, 2.5) for _ in range(3)], axis=2)
-    light = light + noise[:, :, None] + np.float32(log_uniform(rng, 0.001, 0.012)) * chroma
+    light = light + noise[:, :, None] + np.float32(log_uniform(rng, 0.0006, 0.008)) * chroma
     light = np.clip(light, 0, 1)
     curve = np.float32(rng.uniform(0, 0.6))  # towards an S, as cameras develop
     return light + curve * (light * light * (3 - 2 * light) - light)
@@ -38,6 +41,6 @@ def scan(rng: np.random.Generator, light: Colour) -> Colour:
     grey = light.mean(axis=2)
     soft = blur(grey, log_uniform(rng, 0.4, 1.2))
     noisy = sensor(
-        rng, soft, photons=log_uniform(rng, 500, 20000), row=log_uniform(rng, 1e-4, 3e-3)
+        rng, soft, photons=log_uniform(rng, 1000, 60000), row=log_uniform(rng, 1e-4, 3e-3)
     )
     return light + (noisy - grey)[:, :, None]

@@ -68,26 +68,35 @@ def grow_colonies(
     see_through = rng.uniform(0.5, 1.0)
     lamp = rng.uniform(0, 2 * np.pi)
     gloss, rim_tone = rng.uniform(0, 0.45), rng.normal(0, 0.18)
+    share, tone = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    shade, shine = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    palette = np.zeros((len(places) + 1, 3), np.float32)
+    tops = np.zeros(shape, np.int32)
     for number, place in enumerate(places, start=1):
         name = usual if rng.random() < 0.98 else str(names[0])
-        colour = np.array(COLONIES[name], np.float32) * np.float32(rng.normal(1, 0.05))
+        palette[number] = np.array(COLONIES[name]) * rng.normal(1, 0.05)
         radius = max(0.6, size * rng.lognormal(0, spread))
-        window, depth, theta = make_blob(rng, *place, radius, wobble=wobble).inside(
-            shape, 0.6 * radius + 2
-        )
+        blob = make_blob(rng, *place, radius, wobble=wobble, orders=4 if radius > 3 else 0)
+        window, depth, theta = blob.inside(shape, 0.6 * radius + 2)
         if depth.size == 0:
             continue
-        shade = np.exp(-np.square(depth / np.float32(0.35 * radius + 0.5))) * (depth < 0.5)
-        light[window] *= 1 - (0.2 * shade * (0.6 - 0.4 * np.cos(theta - lamp)))[:, :, None]
-        dome = np.clip(depth / radius, 0, 1)
-        tone = 1 + np.float32(rim_tone) * (0.5 - dome) + 0.12 * np.cos(theta - lamp) * (1 - dome)
-        share = cover(depth, 1.5) * np.float32(see_through)
-        light[window] += share[:, :, None] * (colour * tone[:, :, None] - light[window])
+        facing = np.cos(theta - np.float32(lamp))
+        near = np.exp(-np.square(depth / np.float32(0.35 * radius + 0.5))) * (depth < 0.5)
+        shade[window] = np.maximum(shade[window], near * (0.12 - 0.08 * facing))
+        dome = np.clip(depth / np.float32(radius), 0, 1)
+        part = cover(depth, 1.5)
+        own = 1 + np.float32(rim_tone) * (0.5 - dome) + np.float32(0.12) * facing * (1 - dome)
+        tone[window] += part * (own - tone[window])
+        share[window] = np.maximum(share[window], part)
+        tops[window][part > 0.05] = number
+        objects[window][depth > 0] = number
         if radius > 2.5 and gloss > 0.05:
             away = place + 0.4 * radius * np.array([np.sin(lamp), np.cos(lamp)])
             spot = gauss(depth.shape, window, away, max(0.7, 0.14 * radius))
-            light[window] += np.float32(gloss) * spot[:, :, None]
-        objects[window][depth > 0] = number
+            shine[window] = np.maximum(shine[window], np.float32(gloss) * spot)
+    light *= (1 - shade)[:, :, None]
+    grown = palette[tops] * tone[:, :, None]
+    light += (share * np.float32(see_through))[:, :, None] * (grown - light) + shine[:, :, None]
 
 
 def grow_zones(rng: np.random.Generator, light: Colour, objects: Labels) -> None:

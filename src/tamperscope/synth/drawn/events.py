@@ -38,11 +38,13 @@ def draw_events(
 ) -> list[NDArray[np.float32]]:
     """Draw (n, 2) events of each population, clipped to [0, 1]."""
     total = sum(p.share for p in populations)
-    clip = chance(rng, 0.5)
+    clip = chance(rng, 0.6)
     out = []
     for p in populations:
         n = max(3, round(count * p.share / total))
         normal = rng.standard_normal((n, 2), dtype=np.float32)
+        heavy = np.float32(rng.uniform(0, 0.6))  # real populations have heavier tails than normal
+        normal *= 1 + heavy * (rng.standard_exponential((n, 1), dtype=np.float32) - 1)
         if p.tail > 0:
             normal[:, 0] += np.float32(p.tail) * rng.standard_exponential(n, dtype=np.float32)
         turned = np.float32(np.sqrt(1 - p.tilt**2))

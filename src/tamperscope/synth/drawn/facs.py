@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +10,10 @@ from tamperscope.synth.drawn.axes import Frame, draw_axes, draw_gates
 from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.events import draw_events, draw_populations
 from tamperscope.synth.drawn.optics import blur
-from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles
+from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Style, Styles
 
+LARGEST_FINE = 1024  # pixels of a side; larger panels are fine enough
+SEEN = 0.25  # share of ink from which a pixel counts as annotated
 INKS = (
     (0.05, 0.05, 0.05),
     (0.7, 0.05, 0.05),
@@ -100,7 +103,7 @@ def draw_histogram(rng: np.random.Generator, shape: Shape) -> Scene:
     curves = int(rng.integers(1, 5))
     stacked = curves > 1 and chance(rng, 0.4)
     bins = np.linspace(0, 1, frame.width, dtype=np.float32)
-    smooth = log_uniform(rng, 0.004, 0.03) * frame.width
+    smooth = log_uniform(rng, 0.006, 0.035) * frame.width
     fill = chance(rng, 0.65)
     columns = np.clip(np.arange(frame.width) + frame.left, 0, shape[1] - 1)
     used = (np.arange(frame.width) + frame.left >= 0) & (
@@ -108,7 +111,8 @@ def draw_histogram(rng: np.random.Generator, shape: Shape) -> Scene:
     )
     rows = np.arange(shape[0], dtype=np.float32)[:, None]
     for number in range(curves, 0, -1):
-        events = draw_events(rng, draw_populations(rng)[1], int(log_uniform(rng, 300, 20000)))
+        kinds = draw_populations(rng)[1][: int(rng.integers(1, 4))]
+        events = draw_events(rng, kinds, int(log_uniform(rng, 300, 20000)))
         counts = np.histogram(np.concatenate(events)[:, 0], bins=np.append(bins, 1.01))[0]
         curve = blur(counts.astype(np.float32)[None, :], smooth)[0]
         tall = frame.height * (0.9 / (0.6 * curves + 0.4) if stacked else rng.uniform(0.7, 0.97))
@@ -135,11 +139,54 @@ def draw_histogram(rng: np.random.Generator, shape: Shape) -> Scene:
     return _finish(light, objects, ink, "histogram", {"curves": curves, "stacked": stacked})
 
 
-FACS: Styles = {
+def draw_row(rng: np.random.Generator, shape: Shape) -> Scene:
+    """Two neighbouring plots of a gating strategy; the picture may cut through both."""
+    wide = max(16, round(shape[1] * rng.uniform(0.5, 0.85)))
+    plots = []
+    for _ in range(2):
+        name = pick(rng, {name: weight for name, (weight, _) in PLOTS.items()})
+        plots.append(PLOTS[name][1](rng, (shape[0], wide)))
+    start = int(rng.integers(2 * wide - shape[1] + 1))
+    window = slice(start, start + shape[1])
+    second = np.where(plots[1].objects > 0, plots[1].objects + plots[0].objects.max(), 0)
+    objects = np.concatenate([plots[0].objects, second], axis=1)[:, window].astype(np.int32)
+    light = np.concatenate([plot.light for plot in plots], axis=1)[:, window]
+    marks = np.concatenate([plot.marks for plot in plots], axis=1)[:, window]
+    names = [plot.style for plot in plots]
+    return Scene(light, objects, "row", {"plots": names}, marks=marks, digital=True)
+
+
+def finely(draw: Style) -> Style:
+    """Let half of the plots be drawn larger and scaled down, as figures are made."""
+
+    def scaled(rng: np.random.Generator, shape: Shape) -> Scene:
+        share = rng.uniform(1.1, 2.0) if chance(rng, 0.6) else 1.0
+        if share == 1.0 or max(shape) > LARGEST_FINE:
+            return draw(rng, shape)
+        scene = draw(rng, (round(shape[0] * share), round(shape[1] * share)))
+        size = shape[::-1]
+        scene.light = cv2.resize(scene.light, size, interpolation=cv2.INTER_AREA)
+        ink = np.asarray(scene.marks, dtype=np.float32)
+        scene.marks = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) >= SEEN
+        small = cv2.resize(
+            scene.objects.astype(np.float32), size, interpolation=cv2.INTER_NEAREST_EXACT
+        )
+        scene.objects = np.where(scene.marks, 0, small).astype(np.int32)
+        scene.parameters["drawn_larger"] = round(float(share), 3)
+        return scene
+
+    return scaled
+
+
+PLOTS: Styles = {
     "density": (0.42, draw_density),
     "dots": (0.2, draw_dots),
     "contours": (0.2, draw_contours),
     "histogram": (0.18, draw_histogram),
+}
+FACS: Styles = {
+    **{name: (0.75 * weight, finely(draw)) for name, (weight, draw) in PLOTS.items()},
+    "row": (0.25, finely(draw_row)),
 }
 
 Paint = Callable[[Plane, Plane], tuple[Colour, NDArray[np.bool_]]]
@@ -151,7 +198,7 @@ def _page(rng: np.random.Generator, shape: Shape) -> tuple[Colour, Labels, Plane
     if chance(rng, 0.04):
         light *= np.float32(rng.uniform(0.9, 0.99))
     zoom = 1.0 if chance(rng, 0.75) else rng.uniform(1.05, 1.6)
-    text = int(np.clip(min(shape) * zoom * rng.uniform(0.035, 0.065), 5, 60))
+    text = int(np.clip(min(shape) * zoom * rng.uniform(0.035, 0.075), 5, 60))
     bare = chance(rng, 0.12)
     left = 2 if bare else round(4.8 * text)
     bottom = 2 if bare else round(4.2 * text)
@@ -161,8 +208,10 @@ def _page(rng: np.random.Generator, shape: Shape) -> tuple[Colour, Labels, Plane
         whole = max(whole[0], left + 20), max(whole[1], left + 20)
     size = max(8, whole[0] - top - bottom), max(8, whole[1] - left - max(2, text))
     shift = [round(rng.uniform(0, max(w - s, 0))) for w, s in zip(whole, shape, strict=True)]
-    line = max(1, round(min(whole) / rng.uniform(170, 400)))
-    frame = Frame(top - shift[0], left - shift[1], *size, text, int(rng.choice([0, 0, 0, 1])), line)
+    line = max(1, round(min(whole) / rng.uniform(120, 320)))
+    frame = Frame(
+        top - shift[0], left - shift[1], *size, text, int(rng.choice([0, 0, 0, 0, 1, 3])), line
+    )
     return light, np.zeros(shape, np.int32), np.zeros(shape, np.float32), frame
 
 
@@ -237,6 +286,6 @@ def _finish(
 ) -> Scene:
     share = ink[:, :, None]
     light = light * (1 - share)
-    marks = ink >= 0.25
+    marks = ink >= SEEN
     objects[marks] = 0
     return Scene(light, objects, name, dict(parameters), marks=marks, digital=True)

@@ -173,11 +173,11 @@ def _branch(
 def _instrument(rng: np.random.Generator, layers: list[Plane]) -> list[Plane]:
     """Blur, haze, illumination, exposure and noise; each channel is exposed on its own."""
     shape = layers[0].shape
-    confocal = chance(rng, 0.45)
-    sigma = log_uniform(rng, 0.4, 1.1 if confocal else 2.4)
+    confocal = chance(rng, 0.33)
+    sigma = log_uniform(rng, 0.4, 1.1 if confocal else 3.0)
     lamp = uneven_light(rng, shape, log_uniform(rng, 0.02, 0.25))
-    photons = log_uniform(rng, 12, 600) if confocal else log_uniform(rng, 150, 20000)
-    read = log_uniform(rng, 1e-4, 0.008)
+    photons = log_uniform(rng, 12, 900) if confocal else log_uniform(rng, 500, 60000)
+    read = log_uniform(rng, 1e-4, 0.004)
     gamma = rng.uniform(0.7, 1.1)
     out = []
     for layer in layers:
@@ -194,7 +194,7 @@ def _instrument(rng: np.random.Generator, layers: list[Plane]) -> list[Plane]:
         plane = plane - np.float32(dark * rng.uniform(0, 1.1))
         top = max(float(np.percentile(plane[::2, ::2], 99.8)), 0.05)
         if chance(rng, 0.6):  # display range fitted to the picture
-            plane = plane / np.float32(top * rng.uniform(0.85, 1.6))
+            plane = plane / np.float32(top * log_uniform(rng, 0.8, 3.5))
         out.append(np.clip(plane, 0, 1) ** np.float32(gamma))
     return out
 

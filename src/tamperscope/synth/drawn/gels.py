@@ -23,14 +23,15 @@ def draw_agarose(rng: np.random.Generator, shape: Shape) -> Scene:
     """DNA under ultraviolet light: ladders, wells, smears, dye shadows; grey or in colour."""
     amounts, objects, lanes = _lanes_of_bands(rng, shape, sharp=rng.uniform(0.004, 0.012))
     amounts, objects = _bend(rng, amounts, objects)
-    ground = log_uniform(rng, 0.04, 0.5)
+    pale = chance(rng, 0.4)  # exposed until the gel itself shows
+    ground = rng.uniform(0.35, 0.68) if pale else log_uniform(rng, 0.03, 0.35)
     gel = uneven_light(rng, shape, log_uniform(rng, 0.1, 0.6))
     gel = gel * (1 + 0.06 * cloudy_field(rng, shape, 0.4 * max(shape)))
     if chance(rng, 0.35):
         gel = gel * _dye_front(rng, shape)
     signal = blur(amounts, log_uniform(rng, 0.4, 1.6))
     glow = np.float32(rng.uniform(0.03, 0.2)) * wide_blur(amounts, 0.02 * max(shape) + 1)
-    band = 1 - np.exp(-(signal + glow) * np.float32(rng.uniform(0.6, 1.6)))
+    band = 1 - np.exp(-(signal + glow) * np.float32(log_uniform(rng, 0.15, 1.6)))
     name = "grey" if chance(rng, 0.5) else pick(rng, dict.fromkeys(GLOWS, 1.0))
     if name == "grey":
         light = as_colour(ground * gel + (1 - ground) * band)
@@ -154,7 +155,7 @@ def _lanes_of_bands(
 ) -> tuple[Plane, Labels, int]:
     """Fill lanes with bands while they are still straight: amounts, labels, number of lanes."""
     amounts, objects = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
-    zoom = log_uniform(rng, 1, 3)  # how much of the gel the picture leaves out
+    zoom = log_uniform(rng, 1, 4)  # how much of the gel the picture leaves out
     lanes = int(rng.integers(4, 22) / zoom) + 1
     pitch = max(shape[1] / lanes, 5.0)
     half = pitch * rng.uniform(0.28, 0.42)
@@ -267,7 +268,7 @@ def _glow(rng: np.random.Generator, name: str, gel: Plane, band: Plane) -> Colou
 def _camera(rng: np.random.Generator, light: Colour, *, grey: bool) -> Colour:
     """Noise, dust, scratches and tone of the documentation system."""
     shape = light.shape[:2]
-    photons, read = log_uniform(rng, 300, 20000), log_uniform(rng, 5e-4, 0.015)
+    photons, read = log_uniform(rng, 1500, 80000), log_uniform(rng, 3e-4, 0.008)
     dirt = np.zeros(shape, np.float32)
     if chance(rng, 0.6):
         dirt = specks(rng, shape, int(rng.poisson(6)), rng.uniform(0.4, 1.8)) * rng.uniform(

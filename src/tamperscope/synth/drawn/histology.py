@@ -22,14 +22,19 @@ CHROMOGEN = (0.27, 0.57, 0.78)
 def draw_stroma(rng: np.random.Generator, shape: Shape) -> Scene:
     """Connective tissue and muscle: wavy fibres, clefts, thin nuclei along them."""
     unit = _unit(rng, shape)
-    fibres, down, right = _fibres(rng, shape, unit)
-    clefts = np.clip(
-        (fibrous_field(rng, shape, 1.2 * unit, 9 * unit) - rng.uniform(0.2, 1.1)) * 4, 0, 1
-    )
+    fibres, down, right, turned = _fibres(rng, shape, unit)
+    long = (9 * unit, 1.2 * unit) if turned else (1.2 * unit, 9 * unit)
+    clefts = np.clip((fibrous_field(rng, shape, *long) - rng.uniform(0.2, 1.1)) * 4, 0, 1)
     clefts = warp(clefts.astype(np.float32), down, right)
     eosin = (0.55 + 0.3 * fibres) * (1 - clefts)
     violet, objects = _nuclei(
-        rng, shape, unit, rng.uniform(0.003, 0.012), eosin > 0.2, rng.uniform(0.2, 0.5)
+        rng,
+        shape,
+        unit,
+        rng.uniform(0.003, 0.012),
+        eosin > 0.2,
+        rng.uniform(0.2, 0.5),
+        upright=turned,
     )
     return _section(rng, eosin, violet, objects, "stroma")
 
@@ -37,7 +42,7 @@ def draw_stroma(rng: np.random.Generator, shape: Shape) -> Scene:
 def draw_glands(rng: np.random.Generator, shape: Shape) -> Scene:
     """Lumens ringed by nuclei in a cellular stroma."""
     unit = _unit(rng, shape)
-    fibres, _, _ = _fibres(rng, shape, unit)
+    fibres, _, _, _ = _fibres(rng, shape, unit)
     eosin = 0.45 + 0.2 * fibres
     objects = np.zeros(shape, np.int32)
     rings: list[NDArray[np.float64]] = []
@@ -103,8 +108,10 @@ def _unit(rng: np.random.Generator, shape: Shape) -> float:
     return max(1.5, min(shape) * log_uniform(rng, 0.012, 0.05))
 
 
-def _fibres(rng: np.random.Generator, shape: Shape, unit: float) -> tuple[Plane, Plane, Plane]:
-    """Wavy bundles with deviation about 1, and the warp that bent them."""
+def _fibres(
+    rng: np.random.Generator, shape: Shape, unit: float
+) -> tuple[Plane, Plane, Plane, bool]:
+    """Wavy bundles with deviation about 1, the warp that bent them, and whether they stand."""
     bend = rng.uniform(0.5, 3) * unit
     down = bend * smooth_field(rng, shape, 6 * unit) + rng.uniform(1, 5) * unit * smooth_field(
         rng, shape, 25 * unit
@@ -116,7 +123,7 @@ def _fibres(rng: np.random.Generator, shape: Shape, unit: float) -> tuple[Plane,
         sizes = (tall * unit, long * unit)
         total += np.float32(weight) * fibrous_field(rng, shape, *(sizes[::-1] if turned else sizes))
     total += rng.uniform(0.3, 0.9) * cloudy_field(rng, shape, 3 * unit, smallest=1.2, fall=0.8)
-    return warp(total, down, right), down, right
+    return warp(total, down, right), down, right, turned
 
 
 def _around(
@@ -139,13 +146,15 @@ def _nuclei(
     allowed: NDArray[np.bool_],
     flatness: float,
     more: list[NDArray[np.float64]] | None = None,
+    *,
+    upright: bool = False,
 ) -> tuple[Plane, Labels]:
     """Amount of haematoxylin, and labels; nuclei only where there is tissue."""
     count = int(np.clip(3 * share * shape[0] * shape[1] / unit**2, 1, 260))
     points = np.concatenate([clustered(rng, shape, count, 1.5 * unit, 0), *(more or [])])
     violet, objects = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
     dark, ring = rng.uniform(0.6, 1.1), rng.uniform(0, 0.6)
-    turn = 0.5 * smooth_field(rng, shape, 12 * unit)
+    turn = 0.5 * smooth_field(rng, shape, 12 * unit) + np.float32(0.5 * np.pi * upright)
     number = 0
     for point in points[:300]:
         y, x = (int(np.clip(p, 0, s - 1)) for p, s in zip(point, shape, strict=True))
@@ -202,6 +211,6 @@ def _section(
     light = np.stack([blur(np.ascontiguousarray(light[:, :, c]), soft) for c in range(3)], axis=2)
     light = fringe(rng, light, 0.6)
     grey = light.mean(axis=2)
-    noise = sensor(rng, grey, photons=log_uniform(rng, 600, 15000)) - grey
+    noise = sensor(rng, grey, photons=log_uniform(rng, 1500, 80000)) - grey
     parameters = {"stain": stain}
     return Scene(light + noise[:, :, None], objects.astype(np.int32), name, parameters)

@@ -10,7 +10,7 @@ from tamperscope.synth.drawn.fluorescence import FLUORESCENCE
 from tamperscope.synth.drawn.gels import GELS
 from tamperscope.synth.drawn.histology import HISTOLOGY
 from tamperscope.synth.drawn.plates import PLATES
-from tamperscope.synth.drawn.publish import compress, quantise, resample
+from tamperscope.synth.drawn.publish import compress, gutter, quantise, resample
 from tamperscope.synth.drawn.scene import DrawnPanel, Styles
 from tamperscope.synth.drawn.western import WESTERN
 
@@ -65,6 +65,7 @@ def draw_style(
     changes: dict[str, object] = {}
     if not scene.digital:
         scene.light, changes = resample(rng, scene.light)
+        changes |= gutter(rng, scene)
     pixels = quantise(scene.light)
     after = chance(rng, 0.3)  # crisp labels, put over a picture that was compressed before
     stored: dict[str, object] = {}

@@ -25,7 +25,11 @@ def draw_dish(rng: np.random.Generator, shape: Shape) -> Scene:
     light = _bench(rng, shape)
     objects = np.zeros(shape, np.int32)
     for middle, radius in _dishes(rng, shape):
-        _dish(rng, light, objects, middle, radius)
+        reach = 1.3 * radius + 4
+        top, left = (max(int(m - reach), 0) for m in middle)
+        window = slice(top, int(middle[0] + reach)), slice(left, int(middle[1] + reach))
+        own = _dish(rng, light[window], middle - [top, left], radius)
+        objects[window] = np.where(own > 0, own + objects.max(), objects[window])
     return Scene(photograph(rng, light), objects, "dish", {"colonies": int(objects.max())})
 
 
@@ -38,7 +42,7 @@ def draw_agar(rng: np.random.Generator, shape: Shape) -> Scene:
     if plan == "colonies":
         size = min(shape) * log_uniform(rng, 0.01, 0.09)
         count = int(
-            np.clip(rng.uniform(0.02, 0.14) * shape[0] * shape[1] / (size + 1) ** 2, 2, 220)
+            np.clip(rng.uniform(0.02, 0.14) * shape[0] * shape[1] / (size + 1) ** 2, 2, 160)
         )
         places = scatter(rng, shape, count, size * rng.uniform(0.7, 2))
         grow_colonies(rng, light, objects, places, size)
@@ -65,16 +69,28 @@ def _bench(rng: np.random.Generator, shape: Shape) -> Colour:
     if level == "dark":
         base = np.array([1, 0.97, 0.92]) * rng.uniform(0.03, 0.3)
     elif level == "light":
-        base = np.array([1, 0.99, 0.96]) * rng.uniform(0.65, 0.95)
+        base = np.array([1, 0.99, 0.96]) * rng.uniform(0.65, 1.0)
     else:
         base = np.array([0.62, 0.46, 0.30]) * rng.uniform(0.6, 1.2)
     rough = fibrous_field(rng, shape, 1.5, 12) if level == "wood" else smooth_field(rng, shape, 1.5)
     texture = (
-        1 + log_uniform(rng, 0.01, 0.12) * rough + 0.06 * cloudy_field(rng, shape, 0.3 * max(shape))
+        1
+        + log_uniform(rng, 0.004, 0.09) * rough
+        + 0.06 * cloudy_field(rng, shape, 0.3 * max(shape))
     )
     if chance(rng, 0.3):
         texture += np.float32(0.5) * specks(rng, shape, 60, 0.8)
-    return (texture[:, :, None] * base.astype(np.float32)).astype(np.float32)
+    light = (texture[:, :, None] * base.astype(np.float32)).astype(np.float32)
+    if chance(rng, 0.3):  # the edge of a table, a sheet, a wall
+        rows, columns = coordinates(shape)
+        turned = chance(rng, 0.5)
+        across = columns if turned else rows
+        along = rows if turned else columns
+        edge = shape[int(turned)] * rng.uniform(0.05, 0.95) + rng.normal(0, 0.05) * along
+        beyond = cover(across - edge.astype(np.float32), rng.uniform(1, 4))
+        other = np.float32(rng.uniform(0.03, 0.95)) * rng.uniform(0.9, 1.1, 3).astype(np.float32)
+        light += beyond[:, :, None] * (other - light)
+    return light
 
 
 def _dishes(rng: np.random.Generator, shape: Shape) -> list[tuple[NDArray[np.float64], float]]:
@@ -101,14 +117,10 @@ def _dishes(rng: np.random.Generator, shape: Shape) -> list[tuple[NDArray[np.flo
 
 
 def _dish(
-    rng: np.random.Generator,
-    light: Colour,
-    objects: Labels,
-    middle: NDArray[np.float64],
-    radius: float,
-) -> None:
-    """Lay one dish over the bench: shadow, agar, colonies, then plastic on top."""
-    shape = objects.shape
+    rng: np.random.Generator, light: Colour, middle: NDArray[np.float64], radius: float
+) -> Labels:
+    """Lay one dish over the bench: shadow, agar, colonies, then plastic on top; label colonies."""
+    shape = light.shape[:2]
     rows, columns = coordinates(shape)
     dy, dx = rows - np.float32(middle[0]), columns - np.float32(middle[1])
     away = np.sqrt(dy * dy + dx * dx)
@@ -126,7 +138,7 @@ def _dish(
     plan = pick(rng, {"colonies": 0.6, "streak": 0.2, "zones": 0.1, "empty": 0.1})
     if plan == "colonies":
         size = radius * log_uniform(rng, 0.008, 0.05)
-        count = int(np.clip(log_uniform(rng, 4, 250), 2, 0.3 * (inner / (size + 0.5)) ** 2 + 2))
+        count = int(np.clip(log_uniform(rng, 4, 160), 2, 0.3 * (inner / (size + 0.5)) ** 2 + 2))
         turn = rng.uniform(0, 2 * np.pi, size=count)
         out = inner * 0.97 * np.sqrt(rng.random(count))
         places = middle + np.stack([np.sin(turn), np.cos(turn)], axis=1) * out[:, None]
@@ -137,7 +149,6 @@ def _dish(
         grow_zones(rng, agar, own)
     inside = cover((np.float32(inner) - away), 1.5)
     own[away > inner] = 0
-    objects[own > 0] = own[own > 0] + objects.max()
     clear = np.float32(rng.uniform(0.6, 0.97))
     light += (inside * clear)[:, :, None] * (agar - light)
     light += _plastic(rng, away, np.arctan2(dy, dx), radius)[:, :, None]
@@ -149,19 +160,21 @@ def _dish(
             0.2 * radius,
         )
         light += np.float32(rng.uniform(0.03, 0.25)) * (glare * (away < radius))[:, :, None]
+    return own
 
 
 def _plastic(rng: np.random.Generator, away: Plane, theta: Plane, radius: float) -> Plane:
     """Rims of dish and lid: rings, bright where they face the lamps, dark elsewhere."""
     total = np.zeros_like(away)
     lamps = rng.uniform(-np.pi, np.pi, size=int(rng.integers(1, 4)))
+    beams = [np.exp(np.float32(6) * (np.cos(theta - np.float32(lamp)) - 1)) for lamp in lamps]
     for place in (0.9, 0.925, 0.97, 1.0):
-        where = radius * (place + rng.normal(0, 0.006))
-        thin = np.float32(max(0.6, radius * rng.uniform(0.003, 0.012)))
-        ring = np.exp(-np.square((away - np.float32(where)) / thin))
-        facing = np.full_like(theta, rng.uniform(-0.12, 0.12))
-        for lamp in lamps:
-            facing += np.float32(rng.uniform(0.1, 0.6)) * np.exp(6 * (np.cos(theta - lamp) - 1))
+        where = np.float32(radius * (place + rng.normal(0, 0.006)))
+        thin = np.float32(max(0.8, radius * rng.uniform(0.005, 0.018)))
+        ring = np.square(np.maximum(1 - np.square((away - where) / thin), 0))
+        facing = np.float32(rng.uniform(-0.15, 0.15))
+        for beam in beams:
+            facing = facing + np.float32(rng.uniform(0.1, 0.7)) * beam
         total += ring * facing
     wall = (away > 0.92 * radius) & (away < radius)
     return total + np.float32(rng.uniform(-0.06, 0.1)) * wall

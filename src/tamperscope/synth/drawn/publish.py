@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.synth.drawn.chances import chance, log_uniform
-from tamperscope.synth.drawn.scene import Colour
+from tamperscope.synth.drawn.scene import Colour, Scene
 
 BLOCK = 16  # pixels: JPEG's largest unit; the grid starts anywhere in it
 
@@ -27,6 +27,24 @@ def resample(rng: np.random.Generator, light: Colour) -> tuple[Colour, dict[str,
         soft = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.6, 1.4))
         return light + np.float32(amount) * (light - soft), {"sharpened": round(amount, 3)}
     return light, {}
+
+
+def gutter(rng: np.random.Generator, scene: Scene) -> dict[str, Any]:
+    """Let the edge of the panel show, as when it was cut out of its figure generously."""
+    height, width = scene.objects.shape
+    if not chance(rng, 0.12) or min(height, width) < 32:
+        return {}
+    tone = np.float32(1.0 if chance(rng, 0.7) else 0.0)
+    widths = []
+    for side in rng.permutation(4)[: int(rng.integers(1, 3))]:
+        length = height if side < 2 else width
+        thick = max(1, int(length * log_uniform(rng, 0.01, 0.25)))
+        band = slice(0, thick) if side % 2 else slice(length - thick, length)
+        where = (band, slice(None)) if side < 2 else (slice(None), band)
+        scene.light[where] = tone
+        scene.objects[where] = 0
+        widths.append([int(side), thick])
+    return {"gutter": widths}
 
 
 def quantise(light: Colour) -> NDArray[np.uint8]:

@@ -248,10 +248,10 @@ def _film(rng: np.random.Generator, amounts: Plane) -> Plane:
         lines = scratches(rng, shape, int(rng.integers(1, 4)))
         light += np.float32(rng.normal(0, 0.1)) * lines
     if chance(rng, 0.6):
-        light = film_grain(rng, light, log_uniform(rng, 0.002, 0.03), rng.uniform(0, 1.2))
+        light = film_grain(rng, light, log_uniform(rng, 0.001, 0.02), rng.uniform(0, 1.2))
     else:
         light = sensor(
-            rng, light, photons=log_uniform(rng, 600, 20000), row=log_uniform(rng, 1e-4, 4e-3)
+            rng, light, photons=log_uniform(rng, 2000, 80000), row=log_uniform(rng, 1e-4, 4e-3)
         )
     if chance(rng, 0.35):  # contrast until the paper is white
         light = (light - 0.02) / np.float32(paper * rng.uniform(0.88, 1.0))
