@@ -23,6 +23,7 @@ ABLATIONS = {
     "rotary 1-D": {"rotary": "1d"},
     "rotary 2-D": {"rotary": "2d"},
     "untied": {"tied": False},
+    "all scales compared": {"match_scales": 0},
     "no suppression": {"sigma": 0.0},
     "sigma 4": {"sigma": 4.0},
     "alpha 20": {"alpha": 20.0},
@@ -227,11 +228,14 @@ def test_what_is_no_pair_is_refused(network):
         {"widths": (8, 16)},
         {"alpha": 0.0},
         {"blocks": 0},
+        {"match_scales": 5},
     ],
     ids=str,
 )
 def test_a_config_that_describes_no_network_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"must be one of|must pair up|1 at least"):
+    with pytest.raises(
+        ValueError, match=r"must be one of|must pair up|1 at least|there are 4 scales"
+    ):
         dataclasses.replace(BioTamperNetConfig(), **wrong)
 
 

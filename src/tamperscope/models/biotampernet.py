@@ -62,6 +62,7 @@ class BioTamperNetConfig:
     affinity: bool = True  # False is the ablation without affinity
     context: Context = "scan"  # what tokens pass before they are compared; ablations cnn, attention
     context_layers: int = 1  # the ablations have 4
+    match_scales: int = 2  # finest encoder scales that are compared; 0: all, as the tokens
     tied: bool = True  # one projection for both sides of a similarity
     rotary: Rotary = "none"  # positions inside the similarity
     sigma: float = 2.0  # cells at which a self-affinity is halved; 0: not suppressed
@@ -91,6 +92,8 @@ class BioTamperNetConfig:
             raise ValueError(
                 f"three widths and depths at least must pair up, got {self.widths}, {self.depths}"
             )
+        if not 0 <= self.match_scales <= len(self.widths):
+            raise ValueError(f"there are {len(self.widths)} scales, not {self.match_scales}")
         if min(self.blocks, self.grid, self.cell, self.top_k, self.side) < 1 or self.alpha <= 0:
             raise ValueError("blocks, grid, cell, top_k and side are 1 at least, alpha is above 0")
 
@@ -110,7 +113,10 @@ class BioTamperNet(PairNetwork):
         self.embedder: Embedder | None = None
         self.self_similarity = self.cross_similarity = None
         self.refine: Refinement | None = None
+        self.match_tokens: Tokens | None = None
         if config.affinity:
+            if config.match_scales:
+                self.match_tokens = Tokens(config.widths[: config.match_scales], width)
             self.embedder = Embedder(
                 width,
                 context=context_layers(config.context, config.context_layers, width, config.norm),
@@ -179,8 +185,12 @@ class BioTamperNet(PairNetwork):
         check_image(image)
         padded = (self.padded(image) - MEAN) / DEVIATION
         maps = self.encoder(padded)
-        tokens = self.tokens(maps, self.grid((padded.shape[2], padded.shape[3])))
-        embedding = None if self.embedder is None else self.embedder(tokens)
+        grid = self.grid((padded.shape[2], padded.shape[3]))
+        tokens = self.tokens(maps, grid)
+        compared = tokens
+        if self.match_tokens is not None:
+            compared = self.match_tokens(maps[: self.config.match_scales], grid)
+        embedding = None if self.embedder is None else self.embedder(compared)
         affinity = None
         if self.refine is not None and self.self_similarity is not None and embedding is not None:
             count = embedding.query.shape[1]
