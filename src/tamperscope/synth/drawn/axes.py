@@ -78,7 +78,7 @@ def draw_axes(
         lay(ink, stencil, bottom + 2.4 * frame.text, middle)
         stencil = np.rot90(letters(name_y, frame.text + 1, frame.face))
         middle = frame.top + (frame.height - stencil.shape[0]) / 2
-        lay(ink, stencil, middle, frame.left - 3.6 * frame.text - 2)
+        lay(ink, stencil, middle, frame.left - 4.6 * frame.text - 2)
     if chance(rng, 0.35):
         stencil = letters(str(rng.choice(TITLES)), frame.text + 2, frame.face)
         middle = frame.left + (frame.width - stencil.shape[1]) / 2
@@ -102,7 +102,8 @@ def draw_gates(
                 frame.at(max(x - half[0], 0), min(y + half[1], 1)),
                 frame.at(min(x + half[0], 1), max(y - half[1], 0)),
             )
-            _rectangle(ink, *(round(v) for v in (*a, *b)), frame.line)
+            left, top, right, bottom = (round(v) for v in (*a, *b))
+            _rectangle(ink, left, top, right, bottom, frame.line)
         elif kind == "ellipse":
             middle = tuple(round(8 * v) for v in frame.at(x, y))
             size = (round(8 * half[0] * frame.width), round(8 * half[1] * frame.height))
@@ -118,16 +119,30 @@ def draw_gates(
             points = np.rint(8 * np.array(corners)).astype(np.int32)
             cv2.polylines(ink, [points], True, 1.0, frame.line, cv2.LINE_AA, 3)
         name = str(rng.choice(POPULATIONS))
-        left, top = frame.at(x - half[0], y + half[1])
+        at_left, at_top = frame.at(x - half[0], y + half[1])
         lay(
             ink,
             letters(f"{rng.uniform(0, 100):.1f}", frame.text, frame.face),
-            top - frame.text - 2,
-            left + 2,
+            at_top - frame.text - 2,
+            at_left + 2,
         )
         if name:
-            lay(ink, letters(name, frame.text, frame.face), top - 2.2 * frame.text - 2, left)
+            lay(ink, letters(name, frame.text, frame.face), at_top - 2.2 * frame.text - 2, at_left)
     return kind
+
+
+def draw_range(rng: np.random.Generator, ink: Plane, frame: Frame) -> None:
+    """Draw the gate of a histogram: a level line with stops, and its percentage."""
+    low, high = np.sort(rng.uniform(0.1, 0.98, size=2))
+    y = rng.uniform(0.4, 0.9)
+    (left, row), (right, _) = (tuple(round(v) for v in frame.at(x, y)) for x in (low, high))
+    stop = max(1, frame.text // 3)
+    _rectangle(ink, left, row, right, row, frame.line)
+    _rectangle(ink, left, row - stop, left, row + stop, frame.line)
+    _rectangle(ink, right, row - stop, right, row + stop, frame.line)
+    stencil = letters(f"{rng.uniform(0, 100):.1f}", frame.text, frame.face)
+    middle = (left + right - stencil.shape[1]) / 2
+    lay(ink, stencil, row - stencil.shape[0] - 2, middle)
 
 
 def _quadrants(rng: np.random.Generator, ink: Plane, frame: Frame) -> None:

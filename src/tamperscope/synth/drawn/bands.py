@@ -83,4 +83,4 @@ def draw_amounts(rng: np.random.Generator, lanes: int) -> NDArray[np.float64]:
         strong = rng.uniform(1, 6) * np.exp(0.3 * rng.standard_normal(lanes))
         return np.where(present, strong, rng.uniform(0, 0.12, size=lanes))
     series = rng.uniform(2, 6) * rng.uniform(0.5, 0.85) ** np.arange(lanes)
-    return series[::-1] if chance(rng, 0.5) else series
+    return np.asarray(series[::-1] if chance(rng, 0.5) else series, dtype=np.float64)

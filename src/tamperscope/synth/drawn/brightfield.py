@@ -46,14 +46,14 @@ def draw_culture(rng: np.random.Generator, shape: Shape) -> Scene:
     effect, objects = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
     focus = rng.choice([-1.0, 1.0])
     for number, point in enumerate(points, start=1):
-        blob = make_blob(rng, *point, radius * rng.lognormal(0, 0.25), wobble=0.04)
+        blob = make_blob(rng, point, radius * rng.lognormal(0, 0.25), wobble=0.04)
         window, depth, _ = blob.inside(shape, 4)
         effect[window] += _ring(depth, blob.radius, focus, rng.uniform(0.3, 1.0))
         objects[window][depth > 0] = number
     number = len(points)
     for point in scatter(rng, shape, int(rng.poisson(0.8)), 8 * radius):
         number += 1
-        body = make_blob(rng, *point, min(shape) * rng.uniform(0.08, 0.25), wobble=0.16, orders=12)
+        body = make_blob(rng, point, min(shape) * rng.uniform(0.08, 0.25), wobble=0.16, orders=12)
         window, depth, _ = body.inside(shape, 4)
         lumps = np.maximum(0.5 + 0.5 * cloudy_field(rng, depth.shape, 2.5 * radius), 0)
         grit = 0.35 * smooth_field(rng, depth.shape, 1.6)
@@ -76,7 +76,7 @@ def draw_blood(rng: np.random.Generator, shape: Shape) -> Scene:
     pallor, oval = rng.uniform(0.1, 0.75), rng.uniform(0.8, 1.0)
     for number, point in enumerate(points, start=1):
         blob = make_blob(
-            rng, *point, radius * rng.normal(1, 0.06),
+            rng, point, radius * rng.normal(1, 0.06),
             flatness=min(1.0, oval * rng.uniform(0.9, 1.08)), wobble=0.02,
         )  # fmt: skip
         window, depth, _ = blob.inside(shape, 3)
@@ -115,7 +115,7 @@ def draw_electron(rng: np.random.Generator, shape: Shape) -> Scene:
     size = min(shape) * log_uniform(rng, 0.025, 0.1) + 1.5
     for number, point in enumerate(clustered(rng, shape, int(rng.integers(3, 40)), 2 * size, 0), 1):
         blob = make_blob(
-            rng, *point, size * rng.lognormal(0, 0.35), flatness=rng.uniform(0.4, 1), wobble=0.08
+            rng, point, size * rng.lognormal(0, 0.35), flatness=rng.uniform(0.4, 1), wobble=0.08
         )
         window, depth, _ = blob.inside(shape, 4)
         if depth.size == 0:
@@ -158,7 +158,7 @@ def _cells(rng: np.random.Generator, shape: Shape, *, spread: bool) -> tuple[Pla
     for number, point in enumerate(points, start=1):
         y, x = (int(np.clip(p, 0, s - 1)) for p, s in zip(point, shape, strict=True))
         blob = make_blob(
-            rng, *point, radius * rng.lognormal(0.25 if spread else 0, 0.2),
+            rng, point, radius * rng.lognormal(0.25 if spread else 0, 0.2),
             flatness=rng.uniform(0.22, 0.6) if spread else rng.uniform(0.75, 1),
             wobble=0.14 if spread else 0.04,
             angle=float(turn[y, x]) + rng.normal(0, 0.3), orders=5,
@@ -169,7 +169,7 @@ def _cells(rng: np.random.Generator, shape: Shape, *, spread: bool) -> tuple[Pla
         thickness[window] = np.maximum(thickness[window], dome.astype(np.float32))
         objects[window][depth > 0] = number
         if blob.radius * blob.flatness > 4:
-            core = make_blob(rng, *point, 0.45 * blob.radius * blob.flatness**0.5, wobble=0.05)
+            core = make_blob(rng, point, 0.45 * blob.radius * blob.flatness**0.5, wobble=0.05)
             window, depth, _ = core.inside(shape)
             thickness[window] += np.float32(rng.uniform(0, 0.35)) * cover(depth, 2.5)
     thickness += np.float32(0.3) * specks(rng, shape, int(rng.poisson(12)), 1.2)
@@ -192,7 +192,7 @@ def _white_cells(
     number = int(objects.max())
     for point in rng.uniform(0.1, 0.9, size=(int(rng.poisson(1.0)), 2)) * shape:
         number += 1
-        body = make_blob(rng, *point, radius * rng.uniform(1.4, 1.9), wobble=0.05)
+        body = make_blob(rng, point, radius * rng.uniform(1.4, 1.9), wobble=0.05)
         window, depth, _ = body.inside(shape, 3)
         inside = cover(depth, 2)
         red[window] *= 1 - inside * 0.85
@@ -203,7 +203,7 @@ def _white_cells(
         for _ in range(lobes):
             place = point + rng.normal(0, 0.35 if lobes > 1 else 0.1, size=2) * radius
             size = radius * (rng.uniform(0.5, 0.75) if lobes > 1 else rng.uniform(0.9, 1.3))
-            window, depth, _ = make_blob(rng, *place, size, flatness=rng.uniform(0.6, 1)).inside(
+            window, depth, _ = make_blob(rng, place, size, flatness=rng.uniform(0.6, 1)).inside(
                 shape
             )
             chromatin = (
@@ -214,7 +214,7 @@ def _white_cells(
             violet[window] = np.maximum(violet[window], cover(depth, 2.5) * chromatin)
     for point in rng.uniform(0, 1, size=(int(rng.poisson(2)), 2)) * shape:
         window, depth, _ = make_blob(
-            rng, *point, radius * rng.uniform(0.15, 0.3), wobble=0.1
+            rng, point, radius * rng.uniform(0.15, 0.3), wobble=0.1
         ).inside(shape)
         violet[window] += np.float32(0.45) * cover(depth, 1.5)
     return violet, objects

@@ -76,7 +76,7 @@ def grow_colonies(
         name = usual if rng.random() < 0.98 else str(names[0])
         palette[number] = np.array(COLONIES[name]) * rng.normal(1, 0.05)
         radius = max(0.6, size * rng.lognormal(0, spread))
-        blob = make_blob(rng, *place, radius, wobble=wobble, orders=4 if radius > 3 else 0)
+        blob = make_blob(rng, place, radius, wobble=wobble, orders=4 if radius > 3 else 0)
         window, depth, theta = blob.inside(shape, 0.6 * radius + 2)
         if depth.size == 0:
             continue
@@ -115,7 +115,7 @@ def grow_zones(rng: np.random.Generator, light: Colour, objects: Labels) -> None
     tone = np.array(COLONIES["cream"], np.float32)
     light += (np.float32(rng.uniform(0.3, 0.75)) * np.clip(lawn, 0, 1))[:, :, None] * (tone - light)
     for number, point in enumerate(points, start=1):
-        window, depth, _ = make_blob(rng, *point, size, wobble=0.005).inside(shape)
+        window, depth, _ = make_blob(rng, point, size, wobble=0.005).inside(shape)
         light[window] += cover(depth)[:, :, None] * (
             np.float32(rng.uniform(0.88, 0.98)) - light[window]
         )
@@ -168,7 +168,7 @@ def grow_spot(
     rng: np.random.Generator, shape: Shape, middle: NDArray[np.float64], radius: float, cells: float
 ) -> tuple[tuple[slice, slice], Plane] | None:
     """One spot of an assay, 0 to 1: a lawn where there were many cells, else colonies."""
-    window, depth, _ = make_blob(rng, *middle, radius, wobble=0.03).inside(shape, 3)
+    window, depth, _ = make_blob(rng, middle, radius, wobble=0.03).inside(shape, 3)
     if depth.size == 0:
         return None
     if cells > 2.5:
@@ -183,7 +183,7 @@ def grow_spot(
     turn, out = rng.uniform(0, 6.3, size=count), radius * 0.9 * np.sqrt(rng.random(count))
     start = np.array([window[0].start, window[1].start])
     for place in middle - start + np.stack([np.sin(turn), np.cos(turn)], axis=1) * out[:, None]:
-        small, under, _ = make_blob(rng, *place, size * rng.lognormal(0, 0.2), wobble=0.04).inside(
+        small, under, _ = make_blob(rng, place, size * rng.lognormal(0, 0.2), wobble=0.04).inside(
             depth.shape
         )
         part[small] = np.maximum(part[small], cover(under, 1.5) * np.float32(rng.uniform(0.8, 1)))

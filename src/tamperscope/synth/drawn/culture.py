@@ -47,10 +47,10 @@ def grow_culture(
     for number, point in enumerate(points, start=1):
         grown = radius * np.clip(rng.normal(1, 0.13), 0.6, 1.6)
         blob = make_blob(
-            rng, *point, grown, flatness=min(1, flat * rng.uniform(0.8, 1.2)), wobble=wobble
+            rng, point, grown, flatness=min(1, flat * rng.uniform(0.8, 1.2)), wobble=wobble
         )
         if rng.random() < 0.04:  # in mitosis: small, bright, ragged
-            blob = make_blob(rng, *point, grown * 0.8, flatness=0.45, wobble=0.16)
+            blob = make_blob(rng, point, grown * 0.8, flatness=0.45, wobble=0.16)
             bright[number - 1] *= 1.8
         window, depth, _ = blob.inside(shape, 3)
         if depth.size == 0:
@@ -87,7 +87,7 @@ def stain_cytoplasm(rng: np.random.Generator, shape: Shape, culture: Culture) ->
         if rng.random() > seen:
             continue
         body = make_blob(
-            rng, blob.row, blob.column, blob.radius * stretch * rng.uniform(0.8, 1.3),
+            rng, (blob.row, blob.column), blob.radius * stretch * rng.uniform(0.8, 1.3),
             flatness=rng.uniform(0.5, 1), wobble=rng.uniform(0.08, 0.25), orders=6,
         )  # fmt: skip
         window, depth, _ = body.inside(shape)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tamperscope.synth.drawn.axes import Frame, draw_axes, draw_gates
+from tamperscope.synth.drawn.axes import Frame, draw_axes, draw_gates, draw_range
 from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.events import draw_events, draw_populations
 from tamperscope.synth.drawn.optics import blur
@@ -54,7 +54,9 @@ def draw_density(rng: np.random.Generator, shape: Shape) -> Scene:
         if seen.any():
             own = near[seen]
             top = np.float32(np.percentile(own, 99.5))
-            level[seen] = np.clip(own / max(top, 1e-6), 0, 1) ** np.float32(power)
+            level[seen] = np.clip(own / np.maximum(top, np.float32(1e-6)), 0, 1) ** np.float32(
+                power
+            )
         return table[(level * 255).astype(np.int32)], seen
 
     power = rng.uniform(0.4, 1.0)
@@ -135,7 +137,7 @@ def draw_histogram(rng: np.random.Generator, shape: Shape) -> Scene:
         light[:, columns[used]] = part
     draw_axes(rng, ink, frame, linear=(chance(rng, 0.2), True), counts=True)
     if chance(rng, 0.35):
-        draw_gates(rng, ink, frame, [(0.7, 0.6)])
+        draw_range(rng, ink, frame)
     return _finish(light, objects, ink, "histogram", {"curves": curves, "stacked": stacked})
 
 
@@ -200,7 +202,7 @@ def _page(rng: np.random.Generator, shape: Shape) -> tuple[Colour, Labels, Plane
     zoom = 1.0 if chance(rng, 0.75) else rng.uniform(1.05, 1.6)
     text = int(np.clip(min(shape) * zoom * rng.uniform(0.035, 0.075), 5, 60))
     bare = chance(rng, 0.12)
-    left = 2 if bare else round(4.8 * text)
+    left = 2 if bare else round(5.4 * text)
     bottom = 2 if bare else round(4.2 * text)
     top = 2 if bare else round(rng.uniform(1.9, 2.7) * text)
     whole = (max(24, round(shape[0] * zoom)), max(24, round(shape[1] * zoom)))

@@ -99,12 +99,12 @@ def draw_neurons(rng: np.random.Generator, shape: Shape) -> Scene:
         tree = np.zeros(shape, np.float32)
         for _ in range(int(rng.integers(2, 6))):
             _branch(rng, tree, point[::-1], rng.uniform(0, 6.3), 0.25 * size, 0.9)
-        body = make_blob(rng, point[0], point[1], size, flatness=rng.uniform(0.55, 1), wobble=0.12)
+        body = make_blob(rng, point, size, flatness=rng.uniform(0.55, 1), wobble=0.12)
         window, depth, _ = body.inside(shape)
         tree = np.maximum(blur(tree, 0.7), 0)
         tree[window] = np.maximum(tree[window], cover(depth, 0.3 * size))
         objects[window][depth > 0] = number
-        hole = make_blob(rng, *(point + rng.normal(0, 0.1 * size, 2)), 0.45 * size, wobble=0.05)
+        hole = make_blob(rng, point + rng.normal(0, 0.1 * size, 2), 0.45 * size, wobble=0.05)
         window, depth, _ = hole.inside(shape)
         tree[window] *= 1 - np.float32(rng.uniform(0, 0.6)) * cover(depth, 0.2 * size)
         layer = np.maximum(layer, np.float32(level) * tree)
@@ -120,7 +120,7 @@ def draw_tissue(rng: np.random.Generator, shape: Shape) -> Scene:
     outline = np.ones(shape, np.float32)
     if chance(rng, 0.6):
         middle = np.array(shape) * rng.uniform(0.35, 0.65, size=2)
-        body = make_blob(rng, *middle, rng.uniform(0.25, 0.6) * max(shape), wobble=0.1)
+        body = make_blob(rng, middle, rng.uniform(0.25, 0.6) * max(shape), wobble=0.1)
         window, depth, _ = body.inside(shape)
         outline = np.zeros(shape, np.float32)
         outline[window] = cover(depth, 0.02 * max(shape) + 1)

@@ -32,9 +32,9 @@ def draw_agarose(rng: np.random.Generator, shape: Shape) -> Scene:
     signal = blur(amounts, log_uniform(rng, 0.4, 1.6))
     glow = np.float32(rng.uniform(0.03, 0.2)) * wide_blur(amounts, 0.02 * max(shape) + 1)
     band = 1 - np.exp(-(signal + glow) * np.float32(log_uniform(rng, 0.15, 1.6)))
-    name = "grey" if chance(rng, 0.5) else pick(rng, dict.fromkeys(GLOWS, 1.0))
+    name = "grey" if chance(rng, 0.4) else pick(rng, dict.fromkeys(GLOWS, 1.0))
     if name == "grey":
-        light = as_colour(ground * gel + (1 - ground) * band)
+        light = as_colour((ground * gel + (1 - ground) * band).astype(np.float32))
     else:
         light = _glow(rng, name, gel, band)
     light = _camera(rng, light, grey=name == "grey")
@@ -96,7 +96,8 @@ def draw_spots(rng: np.random.Generator, shape: Shape) -> Scene:
     if red:
         light = as_colour(density) * np.array([1.0, 0.08, 0.06], np.float32)
     else:
-        light = as_colour(np.float32(rng.uniform(0.8, 0.97)) * (1 - 0.92 * density))
+        paper = np.float32(rng.uniform(0.8, 0.97))
+        light = as_colour((paper * (1 - 0.92 * density)).astype(np.float32))
     return Scene(_camera(rng, light, grey=not red), objects, "spots", {"red": red})
 
 

@@ -48,7 +48,7 @@ def draw_glands(rng: np.random.Generator, shape: Shape) -> Scene:
     rings: list[NDArray[np.float64]] = []
     for point in scatter(rng, shape, int(rng.integers(3, 12)), 7 * unit, 3 * unit):
         lumen = make_blob(
-            rng, *point, unit * rng.uniform(1.5, 5), flatness=rng.uniform(0.4, 1), wobble=0.13
+            rng, point, unit * rng.uniform(1.5, 5), flatness=rng.uniform(0.4, 1), wobble=0.13
         )
         window, depth, _ = lumen.inside(shape, 5 * unit)
         epithelium = cover(depth + 2.6 * unit, 2) - cover(depth, 2)
@@ -162,7 +162,7 @@ def _nuclei(
             continue
         number += 1
         blob = make_blob(
-            rng, *point, unit * rng.lognormal(0, 0.2) * (1.3 if flatness < 0.5 else 1),
+            rng, point, unit * rng.lognormal(0, 0.2) * (1.3 if flatness < 0.5 else 1),
             flatness=float(np.clip(flatness * rng.uniform(0.75, 1.25), 0.2, 1)), wobble=0.07,
             angle=float(turn[y, x]) + rng.normal(0, 0.35 if flatness < 0.55 else 2),
         )  # fmt: skip

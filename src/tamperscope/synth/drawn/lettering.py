@@ -36,13 +36,13 @@ def _render(text: str, height: int, face: int, *, bold: bool) -> Stencil:
         ImageDraw.Draw(page).text(
             (1 - left, 1 - top), text, fill=255, font=font, stroke_width=int(bold)
         )
-        return np.asarray(page, dtype=np.float32) / 255
+        return np.asarray(page, dtype=np.float32) / np.float32(255)
     style, scale = HERSHEY[face - 1], max(5, height) / 30
     thick = max(1, round(scale * (3 if bold else 1.6)))
     (width, tall), base = cv2.getTextSize(text, style, scale, thick)
     canvas = np.zeros((tall + base + 2 * thick, width + 2 * thick), np.uint8)
     cv2.putText(canvas, text, (thick, tall + thick), style, scale, 255, thick, cv2.LINE_AA)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def lay(ink: NDArray[np.float32], stencil: Stencil, top: float, left: float) -> bool:

@@ -21,7 +21,7 @@ def _share(styles: Styles, share: float) -> Styles:
 
 
 STYLES: dict[str, Styles] = {
-    "blot": {**_share(WESTERN, 0.5), **_share(GELS, 0.5)},
+    "blot": {**_share(WESTERN, 0.42), **_share(GELS, 0.58)},
     "microscopy": {
         **_share(FLUORESCENCE, 0.45),
         **_share(BRIGHTFIELD, 0.32),

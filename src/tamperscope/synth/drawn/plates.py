@@ -177,4 +177,4 @@ def _plastic(rng: np.random.Generator, away: Plane, theta: Plane, radius: float)
             facing = facing + np.float32(rng.uniform(0.1, 0.7)) * beam
         total += ring * facing
     wall = (away > 0.92 * radius) & (away < radius)
-    return total + np.float32(rng.uniform(-0.06, 0.1)) * wall
+    return (total + np.float32(rng.uniform(-0.06, 0.1)) * wall).astype(np.float32)

@@ -15,8 +15,8 @@ BLOCK = 16  # pixels: JPEG's largest unit; the grid starts anywhere in it
 def resample(rng: np.random.Generator, light: Colour) -> tuple[Colour, dict[str, Any]]:
     """Scale down and up again, or sharpen, as layout programs and cameras do."""
     height, width = light.shape[:2]
-    if chance(rng, 0.35) and min(height, width) >= 32:
-        share = float(rng.uniform(0.45, 0.95))
+    if chance(rng, 0.42) and min(height, width) >= 32:
+        share = float(rng.uniform(0.38, 0.95))
         small = (max(8, round(width * share)), max(8, round(height * share)))
         less = cv2.resize(light, small, interpolation=cv2.INTER_AREA)
         how = cv2.INTER_CUBIC if chance(rng, 0.6) else cv2.INTER_LINEAR

@@ -1,5 +1,6 @@
 """Rounded shapes with wobbling outlines, drawn in windows, and where to put many of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -52,8 +53,7 @@ class Blob:
 
 def make_blob(
     rng: np.random.Generator,
-    row: float,
-    column: float,
+    place: Sequence[float] | NDArray[np.float64],
     radius: float,
     *,
     flatness: float = 1.0,
@@ -61,12 +61,12 @@ def make_blob(
     angle: float | None = None,
     orders: int = 4,
 ) -> Blob:
-    """Draw an outline; ``wobble`` is the deviation of its radius, as a share."""
+    """Draw an outline at ``place`` (row, column); ``wobble``: deviation of its radius, a share."""
     turn = float(rng.uniform(0, np.pi)) if angle is None else angle
     amplitudes = wobble * rng.standard_normal(orders) / np.arange(1, orders + 1) ** 0.7
     phases = rng.uniform(0, 2 * np.pi, size=orders)
     waves = tuple((k + 2, float(amplitudes[k]), float(phases[k])) for k in range(orders))
-    return Blob(row, column, radius, flatness, turn, waves)
+    return Blob(float(place[0]), float(place[1]), radius, flatness, turn, waves)
 
 
 def cover(depth: Plane, softness: float = 1.0) -> Plane:
