@@ -47,7 +47,8 @@ def main() -> None:
     parser.add_argument("--modality", choices=MODALITIES, help="this one only")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    sources, _ = check_sources(index_sources(asked.corpus))
+    listed = [source for source in index_sources(asked.corpus) if source.kind in MODALITIES]
+    sources, _ = check_sources(listed)
     result: dict[str, object] = {"run": metadata(asked.seed), "side": SIDE, "folds": FOLDS}
     for number, modality in enumerate(MODALITIES):
         if asked.modality not in (None, modality):
