@@ -104,11 +104,8 @@ def draw_wells(rng: np.random.Generator, shape: Shape) -> Scene:
         colour = fresh + np.float32(share) * (spent - fresh)
         shade = 1 - 0.25 * np.exp(-depth / np.float32(0.25 * radius))
         if kind == "stained":
-            shade = shade * (
-                1
-                - np.float32(0.5 * share)
-                * np.clip(cloudy_field(rng, depth.shape, max(2, 0.2 * radius)), 0, 1)
-            )
+            cells = smooth_field(rng, depth.shape, max(1.5, 0.07 * radius))
+            shade = shade * (1 - np.float32(0.4 * share) * np.clip(0.5 + 0.7 * cells, 0, 1))
         light[window] += cover(depth, 1.5)[:, :, None] * (
             colour * shade[:, :, None] - light[window]
         )
@@ -124,7 +121,8 @@ def draw_wells(rng: np.random.Generator, shape: Shape) -> Scene:
 def _media(rng: np.random.Generator) -> tuple[tuple[float, ...], tuple[float, ...]]:
     pairs = (
         ((0.85, 0.35, 0.40), (0.92, 0.78, 0.35)),
-        ((0.88, 0.86, 0.78), (0.85, 0.72, 0.12)),
+        ((0.88, 0.86, 0.78), (0.80, 0.68, 0.25)),
+        ((0.86, 0.86, 0.84), (0.62, 0.60, 0.52)),
         ((0.90, 0.90, 0.88), (0.35, 0.20, 0.55)),
         ((0.80, 0.82, 0.85), (0.15, 0.30, 0.65)),
         ((0.75, 0.75, 0.73), (0.30, 0.30, 0.30)),

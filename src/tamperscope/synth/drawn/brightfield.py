@@ -4,8 +4,8 @@ import numpy as np
 
 from tamperscope.synth.drawn.chances import chance, log_uniform
 from tamperscope.synth.drawn.fields import cloudy_field, fibrous_field, smooth_field
-from tamperscope.synth.drawn.noise import film_grain, sensor, specks
-from tamperscope.synth.drawn.optics import blur, fringe, uneven_light, wide_blur
+from tamperscope.synth.drawn.noise import colour_blotches, film_grain, sensor, specks
+from tamperscope.synth.drawn.optics import blur, brightness, fringe, uneven_light, wide_blur
 from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles, as_colour
 from tamperscope.synth.drawn.shapes import clustered, cover, make_blob, scatter
 
@@ -232,8 +232,8 @@ def _camera(rng: np.random.Generator, light: Plane, tint: np.ndarray) -> Colour:
 
 def _noisy(rng: np.random.Generator, light: Colour) -> Colour:
     """Noise of a colour camera: fine in brightness, blotchy in colour."""
-    grey = light.mean(axis=2)
+    grey = brightness(light)
     noise = sensor(rng, grey, photons=log_uniform(rng, 1500, 80000)) - grey
     blotches = log_uniform(rng, 0.0007, 0.008)
-    chroma = np.stack([smooth_field(rng, grey.shape, 2.2) for _ in range(3)], axis=2)
+    chroma = colour_blotches(rng, grey.shape, 2.2)
     return light + noise[:, :, None] + np.float32(blotches) * chroma

@@ -3,9 +3,8 @@
 import numpy as np
 
 from tamperscope.synth.drawn.chances import log_uniform
-from tamperscope.synth.drawn.fields import smooth_field
-from tamperscope.synth.drawn.noise import scratches, sensor, specks
-from tamperscope.synth.drawn.optics import blur, fringe, uneven_light, wide_blur
+from tamperscope.synth.drawn.noise import colour_blotches, scratches, sensor, specks
+from tamperscope.synth.drawn.optics import blur, brightness, fringe, uneven_light, wide_blur
 from tamperscope.synth.drawn.scene import Colour
 
 
@@ -15,14 +14,14 @@ def photograph(rng: np.random.Generator, light: Colour) -> Colour:
     light = light * uneven_light(rng, shape, log_uniform(rng, 0.05, 0.5))[:, :, None]
     light = light * np.exp(rng.normal(0, 0.06, size=3)).astype(np.float32)
     soft = log_uniform(rng, 0.3, 1.8)
-    light = np.stack([blur(np.ascontiguousarray(light[:, :, c]), soft) for c in range(3)], axis=2)
+    light = blur(light.astype(np.float32), soft)
     light = fringe(rng, light, 0.5)
-    grey = light.mean(axis=2)
+    grey = brightness(light)
     noise = (
         sensor(rng, grey, photons=log_uniform(rng, 1200, 80000), read=log_uniform(rng, 3e-4, 4e-3))
         - grey
     )
-    chroma = np.stack([smooth_field(rng, shape, 2.5) for _ in range(3)], axis=2)
+    chroma = colour_blotches(rng, shape, 2.5)
     light = light + noise[:, :, None] + np.float32(log_uniform(rng, 0.0006, 0.008)) * chroma
     light = np.clip(light, 0, 1)
     curve = np.float32(rng.uniform(0, 0.6))  # towards an S, as cameras develop
@@ -38,7 +37,7 @@ def scan(rng: np.random.Generator, light: Colour) -> Colour:
         light * uneven_light(rng, shape, log_uniform(rng, 0.02, 0.3))[:, :, None] + dirt[:, :, None]
     )
     light = light + np.float32(0.05) * wide_blur(light, 0.02 * max(shape) + 1)
-    grey = light.mean(axis=2)
+    grey = brightness(light)
     soft = blur(grey, log_uniform(rng, 0.4, 1.2))
     noisy = sensor(
         rng, soft, photons=log_uniform(rng, 1000, 60000), row=log_uniform(rng, 1e-4, 3e-3)

@@ -188,6 +188,7 @@ PLOTS: Styles = {
 }
 FACS: Styles = {
     **{name: (0.75 * weight, finely(draw)) for name, (weight, draw) in PLOTS.items()},
+    "histogram": (0.14, draw_histogram),  # its lines are smooth as they are
     "row": (0.25, finely(draw_row)),
 }
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.fields import cloudy_field, smooth_field, warp
-from tamperscope.synth.drawn.noise import hot_pixels, scratches, sensor, specks
-from tamperscope.synth.drawn.optics import blur, uneven_light, wide_blur
+from tamperscope.synth.drawn.noise import colour_blotches, hot_pixels, scratches, sensor, specks
+from tamperscope.synth.drawn.optics import blur, brightness, uneven_light, wide_blur
 from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles, as_colour
 
 GLOWS = {  # ground, band: what a phone or a colour camera makes of dye and lamp
@@ -280,6 +280,7 @@ def _camera(rng: np.random.Generator, light: Colour, *, grey: bool) -> Colour:
     if grey:
         plane = sensor(rng, light[:, :, 0] + dirt, photons=photons, read=read)
         return as_colour(hot_pixels(rng, plane, 1e-5))
-    noise = sensor(rng, light.mean(axis=2), photons=photons, read=read) - light.mean(axis=2)
-    chroma = np.stack([smooth_field(rng, shape, 2.0) for _ in range(3)], axis=2)
+    seen = brightness(light.astype(np.float32))
+    noise = sensor(rng, seen, photons=photons, read=read) - seen
+    chroma = colour_blotches(rng, shape, 2.0)
     return light + (dirt + noise)[:, :, None] + np.float32(read) * chroma

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tamperscope.synth.drawn.chances import chance, log_uniform, pick
 from tamperscope.synth.drawn.fields import cloudy_field, fibrous_field, smooth_field, warp
 from tamperscope.synth.drawn.noise import sensor
-from tamperscope.synth.drawn.optics import blur, fringe, uneven_light
+from tamperscope.synth.drawn.optics import blur, brightness, fringe, uneven_light
 from tamperscope.synth.drawn.scene import Colour, Labels, Plane, Scene, Shape, Styles
 from tamperscope.synth.drawn.shapes import clustered, cover, make_blob, scatter, tiles
 
@@ -208,9 +208,9 @@ def _section(
     light: Colour = lamp * np.exp(-density)
     light = light * uneven_light(rng, shape, log_uniform(rng, 0.005, 0.08))[:, :, None]
     soft = log_uniform(rng, 0.35, 1.2)
-    light = np.stack([blur(np.ascontiguousarray(light[:, :, c]), soft) for c in range(3)], axis=2)
+    light = blur(light.astype(np.float32), soft)
     light = fringe(rng, light, 0.6)
-    grey = light.mean(axis=2)
+    grey = brightness(light)
     noise = sensor(rng, grey, photons=log_uniform(rng, 1500, 80000)) - grey
     parameters = {"stain": stain}
     return Scene(light + noise[:, :, None], objects.astype(np.int32), name, parameters)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from tamperscope.synth.drawn.chances import log_uniform
-from tamperscope.synth.drawn.scene import Plane
+from tamperscope.synth.drawn.scene import Colour, Plane, Shape
 
 
 def sensor(
@@ -43,6 +43,13 @@ def sensor(
     if row > 0:
         out += np.float32(row) * rng.standard_normal((light.shape[0], 1), dtype=np.float32)
     return out
+
+
+def colour_blotches(rng: np.random.Generator, shape: Shape, size: float) -> Colour:
+    """Draw the blotches that demosaicking leaves: ``size`` pixels wide, each channel its own."""
+    coarse = (int(shape[0] / size) + 2, int(shape[1] / size) + 2, 3)
+    field = rng.standard_normal(coarse, dtype=np.float32)
+    return cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def film_grain(rng: np.random.Generator, light: Plane, amount: float, size: float) -> Plane:

@@ -33,10 +33,9 @@ class Blob:
         """
         swell = 1 + sum(abs(a) for _, a, _ in self.harmonics)
         reach = self.radius * swell + margin
-        top, bottom = np.clip([self.row - reach, self.row + reach + 1], 0, shape[0]).astype(int)
-        left, right = np.clip([self.column - reach, self.column + reach + 1], 0, shape[1]).astype(
-            int
-        )
+        top, left = max(int(self.row - reach), 0), max(int(self.column - reach), 0)
+        bottom = max(min(int(self.row + reach + 1), shape[0]), top)
+        right = max(min(int(self.column + reach + 1), shape[1]), left)
         dy = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(self.row)
         dx = np.arange(left, right, dtype=np.float32)[None, :] - np.float32(self.column)
         cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))

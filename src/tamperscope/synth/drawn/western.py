@@ -11,6 +11,7 @@ from tamperscope.synth.drawn.fields import cloudy_field, fibrous_field, smooth_f
 from tamperscope.synth.drawn.noise import film_grain, hot_pixels, scratches, sensor, specks
 from tamperscope.synth.drawn.optics import blur, uneven_light, wide_blur
 from tamperscope.synth.drawn.scene import Labels, Plane, Scene, Shape, Styles, as_colour
+from tamperscope.synth.drawn.shapes import make_blob
 
 
 def draw_strip(rng: np.random.Generator, shape: Shape) -> Scene:
@@ -130,24 +131,19 @@ def draw_dots(rng: np.random.Generator, shape: Shape) -> Scene:
     radius = pitch * rng.uniform(0.2, 0.36)
     steps = draw_amounts(rng, columns)
     ring = rng.uniform(-0.2, 0.5)
-    y = np.arange(shape[0], dtype=np.float32)[:, None]
-    x = np.arange(shape[1], dtype=np.float32)[None, :]
-    for r in range(rows):
-        for c in range(columns):
-            amount = steps[c] * np.exp(0.25 * rng.standard_normal())
-            middle = (np.array([r, c]) + 0.5) * np.array(shape) / (rows, columns)
-            middle += rng.normal(0, 0.03 * pitch, size=2)
-            away = np.hypot(y - middle[0], x - middle[1]) / np.float32(
-                radius * rng.uniform(0.92, 1.08)
-            )
-            part = (
-                amount
-                * (1 + ring * (away**2 - 0.5))
-                / (1 + np.exp(np.clip((away - 1) * 14, -30, 30)))
-            )
-            amounts += part.astype(np.float32)
-            if amount > 0.3:
-                objects[part > 0.45 * amount] = r * columns + c + 1
+    for number in range(rows * columns):
+        r, c = divmod(number, columns)
+        amount = steps[c] * np.exp(0.25 * rng.standard_normal())
+        middle = (np.array([r, c]) + 0.5) * np.array(shape) / (rows, columns)
+        middle += rng.normal(0, 0.03 * pitch, size=2)
+        own = radius * rng.uniform(0.92, 1.08)
+        window, depth, _ = make_blob(rng, middle, own, wobble=0.01).inside(shape, 0.4 * own)
+        away = 1 - depth / np.float32(own)
+        part = np.float32(amount) * (1 + np.float32(ring) * (away**2 - 0.5))
+        part /= 1 + np.exp(np.clip((away - 1) * 14, -30, 30))
+        amounts[window] += part
+        if amount > 0.3:
+            objects[window][part > 0.45 * amount] = number + 1
     amounts *= 1 + 0.15 * cloudy_field(rng, shape, 8)
     light = _film(rng, np.maximum(amounts, 0))
     return Scene(as_colour(light), objects, "dots", {"rows": rows, "columns": columns})
