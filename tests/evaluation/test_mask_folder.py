@@ -57,7 +57,10 @@ def test_what_is_missing_is_counted_and_named_before_anything_is_scored(tmp_path
             folder.check(samples)
     put(tmp_path / "masks/3.png", np.zeros((4, 6), np.uint8))
     MaskFolder(tmp_path / "masks", tmp_path / "root", may_lack=True).check(samples)
-    with pytest.raises(PredictionError, match="lacks 8 of 9"):
+    with pytest.raises(PredictionError, match=r"lacks 8 of 9.*--only tampered"):
+        MaskFolder(tmp_path / "masks", tmp_path / "root").check(samples)
+    samples[0] = Sample(samples[0].image, MaskFiles((tmp_path / "m.png",)), "here")
+    with pytest.raises(PredictionError, match=r"lacks 8 of 9 (?!.*--only)"):
         MaskFolder(tmp_path / "masks", tmp_path / "root").check(samples)
 
 

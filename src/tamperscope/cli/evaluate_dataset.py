@@ -215,6 +215,8 @@ def run(request: Request) -> None:
         raise SystemExit(130) from None
     for entry in result["skipped"]:
         click.echo(f"left out {entry['key']}: {entry['why']}", err=True)
+    if result["skipped"] and not request.resize_masks:
+        click.echo("--resize-masks brings truths of another size to the picture's.", err=True)
     for table in tables_of([result], published=False):
         click.echo(as_text(table))
     click.echo(f"Result: {out}")

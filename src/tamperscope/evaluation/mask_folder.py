@@ -90,25 +90,30 @@ class MaskFolder:
         """
         answers: dict[Path, str] = {}
         missing = []
-        for what, found in self._all(samples):
+        tampered = False
+        for what, found, labelled in self._all(samples):
             if found is None:
                 missing.append(what)
+                tampered |= labelled
             elif answers.setdefault(found, what) != what:
                 raise PredictionError(
                     f"{found} would answer for {answers[found]} and for {what}; lay the masks out "
-                    "in the folders of the dataset"
+                    "in the folders of the dataset, or score one part of it with --only"
                 )
         if missing and (not answers or not self.may_lack):
-            raise PredictionError(self._lacks(missing, len(answers)))
+            pristine = bool(answers) and not tampered
+            hint = "; --only tampered leaves the pristine ones out" if pristine else ""
+            raise PredictionError(self._lacks(missing, len(answers)) + hint)
 
-    def _all(self, samples: Sequence[AnySample]) -> Iterator[tuple[str, Path | None]]:
+    def _all(self, samples: Sequence[AnySample]) -> Iterator[tuple[str, Path | None, bool]]:
+        """What is asked for, the file that answers, and whether it is tampered."""
         for sample in samples:
             if isinstance(sample, PairSample):
                 where = f"{sample.a.image.name}__{sample.b.image.name}"
                 for side in (sample.a, sample.b):
-                    yield f"{side.image} in {where}", self.find(side, sample)
+                    yield f"{side.image} in {where}", self.find(side, sample), True
             else:
-                yield str(sample.image), self.find(sample)
+                yield str(sample.image), self.find(sample), sample.truth is not None
 
     def _lacks(self, missing: list[str], found: int) -> str:
         shown = ", ".join(missing[:SHOWN])
@@ -123,7 +128,7 @@ class MaskFolder:
     def fingerprint(self, samples: Sequence[AnySample]) -> str:
         """Hash of names, sizes and times of the files: other files, another measurement."""
         digest = hashlib.sha256()
-        for _, path in self._all(samples):
+        for _, path, _ in self._all(samples):
             if path is not None:
                 stat = path.stat()
                 name = path.relative_to(self.folder).as_posix()

@@ -183,7 +183,7 @@ def _photographs(results: Sequence[Result], published: bool) -> Table:
     count = len(names)
     head = ["method", "from", *names, "weighted by images", "plain mean over sets"]
     notes = [
-        "F1/IoU in per cent, at the threshold 0.5; pictures without a truth are left out.",
+        "F1/IoU in per cent; pictures whose truth marks nothing are left out.",
         f"Means measured here are over the {count} set{'s' * (count != 1)} above, published ones "
         "over the ten sets of the papers.",
     ]
@@ -241,8 +241,8 @@ def _subsets(results: Sequence[Result], published: bool) -> Table:
     for dataset in sorted(datasets) if published else ():
         for method, row in paper.rows.items():
             value = cell(*row[paper.columns.index(columns[dataset])])
-            label = f"{paper.origin}; {columns[dataset]}, subset not stated"
-            rows.append([method, label, *[DASH] * len(names), value, DASH])
+            label = f"{paper.origin}; {columns[dataset]}"
+            rows.append([method, label, *[DASH] * len(names), DASH, DASH, value])
     for result in results:
         own = {s["set"]: s for s in result["sets"]}
         cells = [
@@ -250,8 +250,11 @@ def _subsets(results: Sequence[Result], published: bool) -> Table:
             for n in (*names, POOLED)
         ]
         plain = cell(result["plain_mcc"])
-        rows.append([result["method"]["name"], origin(result), *cells, plain])
-    head = ["method", "from", *names, "all pixels pooled", "plain mean over subsets"]
+        rows.append([result["method"]["name"], origin(result), *cells, plain, DASH])
+    head = [
+        "method", "from", *names, "all pixels pooled", "plain mean over subsets",
+        "printed; subset and pooling not stated",
+    ]  # fmt: skip
     notes = ["Pixel MCC with 95 % intervals by source; 0 where nothing was marked."]
     return _table("Western blots and RSIID", head, rows, notes)
 
