@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold
 
 from tamperscope.evaluation.sources import Source, check_sources, index_sources
-from tamperscope.images import read_pixels
+from tamperscope.images import read_pixels, write_png
 from tamperscope.runtime import metadata
 from tamperscope.synth.drawn import MODALITIES, draw_panel
 
@@ -32,6 +32,7 @@ RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "drawn.json"
 SIDE = 256  # pixels of a window
 FOLDS = 5
 QUANTILES = (5, 25, 50, 75, 95)
+SHEET = (6, 6)  # rows and columns of a contact sheet
 TIMED = 60  # panels of each modality
 
 Panel = NDArray[np.uint8]
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=2, help="windows of each real picture")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--modality", choices=MODALITIES, help="this one only")
+    parser.add_argument("--sheets", type=Path, help="folder for contact sheets, real | drawn")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     listed = [source for source in index_sources(asked.corpus) if source.kind in MODALITIES]
@@ -60,6 +62,11 @@ def main() -> None:
             draw_panel(modality, np.random.default_rng([asked.seed, number, k]), window.shape[:2])
             for k, window in enumerate(real)
         ]
+        if asked.sheets:
+            order = rng.permutation(len(real))[: SHEET[0] * SHEET[1]]
+            shown = [[real[k] for k in order], [drawn[k].pixels for k in order]]
+            asked.sheets.mkdir(parents=True, exist_ok=True)
+            write_png(asked.sheets / f"{modality}.png", np.hstack([sheet(s) for s in shown]))
         found = compare(
             np.array([statistics(window) for window in real]),
             np.array([statistics(panel.pixels) for panel in drawn]),
@@ -91,6 +98,17 @@ def windows(
             window = shown[top : top + tall, left : left + wide]
             if min(tall, wide) >= 48 and window.std() > 1:  # an empty corner shows no modality
                 yield window, source.origin
+
+
+def sheet(panels: list[Panel]) -> Panel:
+    """Lay panels out on a grid, with a red line at the right."""
+    cell = SIDE + 4
+    page = np.full((SHEET[0] * cell, SHEET[1] * cell, 3), (90, 90, 140), np.uint8)
+    for k, panel in enumerate(panels):
+        top, left = (cell * place for place in divmod(k, SHEET[1]))
+        page[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+    page[:, -4:] = (255, 60, 60)
+    return page
 
 
 def statistics(pixels: Panel) -> list[float]:
