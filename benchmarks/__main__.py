@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("scan", "networks", "dense_field", "panels", "screening")
+NAMES = ("scan", "networks", "pairs", "dense_field", "panels", "screening", "forge")
 
 
 def main(names: list[str]) -> None:
