@@ -231,6 +231,7 @@ def test_a_pair_network_is_scored_on_pairs_and_on_panels(tmp_path):
             if entry["category"] == "Combined"
         ]
         assert (combined["units"], combined["missing"]) == (units, 0)
+        assert json.loads(out.read_text())["reconstructed_pairs"] is False
     wrong = run("--dataset", "biofors_idd", "--root", root, "--model", "biotampernet_small",
                 "--weights", tmp_path / "w.safetensors", "--out", tmp_path / "x.json")  # fmt: skip
     assert (wrong.exit_code, "name --model biotampernet_test" in wrong.output) == (2, True)

@@ -6,7 +6,7 @@ import pytest
 from tamperscope.evaluation.comparing import compare_results, comparison_table
 from tamperscope.evaluation.result_files import read_records
 from tamperscope.evaluation.scoring import score_picture
-from tamperscope.evaluation.tables import ResultFileError
+from tamperscope.evaluation.table_parts import ResultFileError
 
 SETTING = {"dataset": "tpgt", "threshold": 0.5, "protocol": "photographs"}
 

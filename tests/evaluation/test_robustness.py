@@ -9,7 +9,8 @@ from tamperscope.evaluation import measure, robustness
 from tamperscope.evaluation.perturbations import FAMILIES
 from tamperscope.evaluation.plots import PlotError, curves_svg
 from tamperscope.evaluation.predictions import Prediction, PredictionError
-from tamperscope.evaluation.tables import ROBUSTNESS, tables_of
+from tamperscope.evaluation.table_parts import ROBUSTNESS
+from tamperscope.evaluation.tables import tables_of
 from tamperscope.images import read_pixels, write_png
 
 BRIGHT = 200

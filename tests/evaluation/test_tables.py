@@ -3,14 +3,8 @@ import html.parser
 import pytest
 
 from tamperscope.evaluation.layout import LAYOUTS
-from tamperscope.evaluation.tables import (
-    FORMAT,
-    ResultFileError,
-    Table,
-    cell,
-    tables_of,
-    with_interval,
-)
+from tamperscope.evaluation.table_parts import FORMAT, ResultFileError, Table, cell, with_interval
+from tamperscope.evaluation.tables import tables_of
 
 
 def result(dataset, protocol, **more):
@@ -35,13 +29,19 @@ def photo_set(name, f1, tampered):
 
 
 def biofors(dataset, categories, area_ths=(None,)):
-    scores = {"f1": 0.5, "mcc": -0.25}
-    level = {"corrected": scores, "legacy": {**scores, "mcc": "nan"}}
+    scores = {"precision": 0.125, "f1": 0.5, "mcc": -0.25}
+    level = {
+        "counts": {"hits": 1, "false_alarms": 2, "misses": 3, "rejections": 4},
+        "corrected": scores,
+        "mcc_interval": (-0.5, 0.0),
+        "legacy": {**scores, "mcc": "nan"},
+    }
     entries = [
-        {"area_th": area_th, "category": name, "image": level, "pixel": level}
+        {"area_th": area_th, "category": name, "image": level, "pixel": level, "units": 10,
+         "missing": 0}
         for area_th in area_ths
         for name in (*categories, "Combined")
-    ]
+    ]  # fmt: skip
     return result(dataset, "biofors", entries=entries)
 
 
@@ -71,7 +71,7 @@ def test_results_of_one_method_share_a_row_and_published_rows_say_where_they_sta
 
 
 def test_biofors_rows_line_up_with_the_published_ones():
-    edd, idd, cstd = tables_of([
+    edd, details, idd, _, cstd, _ = tables_of([
         biofors("biofors_edd", ["Microscopy", "FACS"], (0.1, 0.0)),
         biofors("biofors_idd", ["Microscopy"]),
         biofors("biofors_cstd", ["Blot/Gel"]),
@@ -82,10 +82,18 @@ def test_biofors_rows_line_up_with_the_published_ones():
     assert [row[0] for row in edd.rows[-2:]] == ["ours, area filter 0.1", "ours, area filter 0"]
     assert edd.rows[-1][2:] == ("-.250/-.250", "-", "-", "-.250/-.250", "-.250/-.250")
     assert "FACS" not in idd.head
+    guessed = biofors("biofors_edd", ["FACS"], (0.1,)) | {"reconstructed_pairs": True}
+    assert tables_of([guessed])[0].rows[-1][1].endswith("pair list reconstructed")
     assert cstd.rows[-1][2:] == (".500/.500", "-.250/-.250")
     both = biofors("biofors_cstd", ["Blot/Gel"])
     both["setting"]["legacy"] = True
-    (table,) = tables_of([both], published=False)
+    assert len(details.rows) == 2 * 3 * 2
+    assert details.rows[0][2:] == (
+        "0.1", "Microscopy", "10 (0)", "image", "1", "2", "4", "3", "-", "0.1250", "-", "0.5000",
+        "-.250 (-.500 to .000)", "-",
+    )  # fmt: skip
+    (table, details) = tables_of([both], published=False)
+    assert [row[-2] for row in details.rows[:2]] == ["-.250 (-.500 to .000)", "nan"]
     assert [row[3] for row in table.rows] == ["-.250/-.250", "nan/nan"]
 
 

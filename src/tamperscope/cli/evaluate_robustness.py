@@ -50,7 +50,8 @@ def robustness(changes: tuple[str, ...], **options: Any) -> None:
     from tamperscope.evaluation.layout import as_text
     from tamperscope.evaluation.perturbations import SETS
     from tamperscope.evaluation.plots import curves_svg
-    from tamperscope.evaluation.tables import ROBUSTNESS, tables_of
+    from tamperscope.evaluation.table_parts import ROBUSTNESS
+    from tamperscope.evaluation.tables import tables_of
     from tamperscope.runtime import metadata
 
     request = Request(masks=None, legacy=False, **options)

@@ -65,7 +65,7 @@ def command(
 def draw(path: Path, results: list[dict[str, Any]], score: str | None, *, overwrite: bool) -> None:
     """Draw the curves of robustness results together."""
     from tamperscope.evaluation.plots import curves_svg
-    from tamperscope.evaluation.tables import ROBUSTNESS
+    from tamperscope.evaluation.table_parts import ROBUSTNESS
 
     if any(result["format"] != ROBUSTNESS for result in results):
         raise click.UsageError("--plot draws results of 'evaluate robustness' only")

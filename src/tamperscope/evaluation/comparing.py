@@ -10,7 +10,7 @@ from tamperscope.evaluation import resampling
 from tamperscope.evaluation.result_files import read_records, read_result
 from tamperscope.evaluation.scoring import none_for_nan
 from tamperscope.evaluation.statistics import statistics_of
-from tamperscope.evaluation.tables import ResultFileError, Table, cell, with_interval
+from tamperscope.evaluation.table_parts import ResultFileError, Table, cell, with_interval
 
 FORMAT = "tamperscope-comparison/1"
 

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Callable
 
-from tamperscope.evaluation.tables import Table
+from tamperscope.evaluation.table_parts import Table
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",

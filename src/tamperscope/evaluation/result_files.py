@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tamperscope.evaluation.tables import ResultFileError
+from tamperscope.evaluation.table_parts import ResultFileError
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tamperscope.data.samples import AnySample
+from tamperscope.data.samples import AnySample, PairSample
 from tamperscope.errors import OutputError
 from tamperscope.evaluation import measure, selection
 from tamperscope.evaluation.journal import (
@@ -17,7 +17,7 @@ from tamperscope.evaluation.journal import (
     write_atomically,
 )
 from tamperscope.evaluation.predictions import Predictor
-from tamperscope.evaluation.tables import FORMAT
+from tamperscope.evaluation.table_parts import FORMAT
 from tamperscope.runtime import metadata
 
 CASES = "tamperscope-evaluation-cases/1"
@@ -106,6 +106,9 @@ def score(
         "limit": job.limit,
         "sizes": job.sizes,
         "cases": path.name,
+        "reconstructed_pairs": any(
+            isinstance(sample, PairSample) and not sample.listed for sample in job.samples.values()
+        ),
         **measure.summarise(job.setting, records, job.seed),
     }
     try:

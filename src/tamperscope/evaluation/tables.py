@@ -5,34 +5,25 @@ the commit. The two are never mixed in one row. A score that does not exist is a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tamperscope.data.catalog import find_dataset
-from tamperscope.errors import TamperscopeError
 from tamperscope.evaluation.biofors import COMBINED
 from tamperscope.evaluation.photographs import averages
-from tamperscope.evaluation.published import PublishedTable, find_table
+from tamperscope.evaluation.published import find_table
 from tamperscope.evaluation.subsets import POOLED
-
-FORMAT = "tamperscope-evaluation/1"
-ROBUSTNESS = "tamperscope-robustness/1"
-Result = dict[str, Any]
-DASH = "-"
-
-
-class ResultFileError(TamperscopeError):
-    """A file is not a result that can be put into a table."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Head, rows and what has to be said below them."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
+from tamperscope.evaluation.table_parts import (
+    DASH,
+    FORMAT,
+    ROBUSTNESS,
+    Result,
+    ResultFileError,
+    Table,
+    cell,
+    origin,
+    published_rows,
+    with_interval,
+)
 
 
 def tables_of(results: Sequence[Result], *, published: bool = True) -> list[Table]:
@@ -59,52 +50,9 @@ def tables_of(results: Sequence[Result], *, published: bool = True) -> list[Tabl
         tables.append(BUILDERS[name](own, published))
         if name == "photographs":
             tables.append(_photograph_details(own))
+        elif name in DETAILED:
+            tables.append(_biofors_details(own))
     return tables
-
-
-def cell(*values: float | str | None, digits: int = 3) -> str:
-    """Numbers of one cell, as papers print them: ``.701/.526``."""
-    return "/".join(_number(value, digits) for value in values)
-
-
-def _number(value: float | str | None, digits: int) -> str:
-    if value is None:
-        return DASH
-    if isinstance(value, str):
-        return value
-    text = f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) and digits == 3 else text
-
-
-def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
-    """A number with its 95 % interval, where there is one."""
-    if value is None or interval is None:
-        return cell(value)
-    return f"{cell(value)} ({cell(interval[0])} to {cell(interval[1])})"
-
-
-def origin(result: Result) -> str:
-    """What stands beside a row of ours."""
-    commit = result["metadata"].get("commit")
-    part = "" if result["part"] == "all" else f", {result['part']} only"
-    limit = "" if result["limit"] is None else f", at most {result['limit']} samples of a set"
-    return f"measured here{f' at {commit}' if commit else ''}{part}{limit}"
-
-
-def published_rows(table: PublishedTable, columns: Sequence[str] | None = None) -> list[list[str]]:
-    """Rows of a paper, for these of its columns."""
-    wanted = table.columns if columns is None else columns
-    return [
-        [
-            method,
-            table.origin,
-            *(
-                cell(*row[table.columns.index(name)]) if name in table.columns else DASH
-                for name in wanted
-            ),
-        ]
-        for method, row in table.rows.items()
-    ]
 
 
 def _biofors(results: Sequence[Result], published: bool) -> Table:
@@ -145,6 +93,47 @@ def _cstd(results: Sequence[Result], published: bool) -> Table:
             rows.append([result["method"]["name"], label, *cells])
     notes = ["Of images / of pixels, pooled over the blots of the CSTD documents."]
     return _table("BioFors CSTD", ["method", "from", "F1", "MCC"], rows, notes)
+
+
+def _biofors_details(results: Sequence[Result]) -> Table:
+    """One row per area filter, category, level and form: counts and every score."""
+    rows = []
+    for result in results:
+        for entry in result["entries"]:
+            for level in ("image", "pixel"):
+                found = entry[level]
+                for form in _forms(result):
+                    rows.append(_biofors_row(result, entry, level, form, found))
+    head = [
+        "method", "from", "area filter", "category", "units (missing)", "level", "TP", "FP", "TN",
+        "FN", "accuracy", "precision", "recall", "F1", "MCC", "TS",
+    ]  # fmt: skip
+    notes = [
+        "MCC with 95 % intervals by document. TS is TP / (TP + FP + FN). Where the scripts stop at "
+        "a division by zero they print nothing; 'nan' is what they print.",
+    ]
+    task = results[0]["setting"]["dataset"].removeprefix("biofors_").upper()
+    return _table(f"BioFors {task}, count by count", head, rows, notes)
+
+
+def _biofors_row(
+    result: Result, entry: dict[str, Any], level: str, form: str, found: dict[str, Any]
+) -> list[str]:
+    counts, scores = found["counts"], found[form] or {}
+    mcc = scores.get("mcc")
+    interval = found["mcc_interval"] if form == "corrected" else None
+    return [
+        result["method"]["name"],
+        f"{origin(result)}{_form_note(form)}",
+        DASH if entry["area_th"] is None else f"{entry['area_th']:g}",
+        entry["category"],
+        f"{entry['units']} ({entry['missing']})",
+        level,
+        *(str(counts[name]) for name in ("hits", "false_alarms", "rejections", "misses")),
+        *(cell(scores.get(name), digits=4) for name in ("accuracy", "precision", "recall", "f1")),
+        cell(mcc, digits=4) if interval is None else with_interval(mcc, interval),
+        cell(scores.get("ts"), digits=4),
+    ]
 
 
 def _forms(result: Result) -> tuple[str, ...]:
@@ -303,6 +292,7 @@ def _table(title: str, head: list[str], rows: list[list[str]], notes: list[str])
     return Table(title, tuple(head), tuple(tuple(row) for row in rows), tuple(notes))
 
 
+DETAILED = ("biofors_edd", "biofors_idd", "biofors_cstd")
 BUILDERS: dict[str, Callable[[Sequence[Result], bool], Table]] = {
     "biofors_edd": _biofors,
     "biofors_idd": _biofors,
