@@ -2,12 +2,21 @@
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
-from tamperscope.synth.sample import SourcePanel
+from tamperscope.synth.blending import Blending
+from tamperscope.synth.geometry import Geometry
+from tamperscope.synth.operations import OPERATIONS
+from tamperscope.synth.sample import SourcePanel, UnfitError
 from tamperscope.synth.settings import Settings
+from tamperscope.synth.tone import Tone
 from tamperscope.synth.work import Work
 
 SIZE = (96, 112)
+NO_TONE = Tone(brightness=0, contrast=0, gamma=0, noise=0, blur=0, step=0, match=0)
+HARD = Blending(hard=1, feather=0, poisson=0)
+STILL = Geometry(flip=0, right_angle=0, rotate=0, scale=0, shear=0)
+PLAIN = Settings(copies=(1, 3), tone=NO_TONE, blending=HARD)
 
 
 def textured(rng, size, *, detail=2.0):
@@ -68,3 +77,37 @@ def work(seed, *, settings=None, source=None, size=SIZE, modality="blot", genera
         source or TexturedSource(),
         generators,
     )
+
+
+def made(operation, seed, settings=None, **changes):
+    """What the operation makes, with the first seed from ``seed`` on for which it fits."""
+    for number in range(seed, seed + 1000, 100):
+        task = work(number, settings=settings, generators=(Noise(),), **changes)
+        try:
+            return OPERATIONS[operation].make(task)
+        except UnfitError:
+            continue
+    raise AssertionError(f"{operation} never fits")
+
+
+def resampled(pixels, matrix, size, beyond="nearest"):
+    """``pixels`` through a (3, 3) map, by SciPy's cubic splines."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(float)
+    back = np.linalg.inv(matrix)
+    columns = back[0, 0] * x + back[0, 1] * y + back[0, 2]
+    rows = back[1, 0] * x + back[1, 1] * y + back[1, 2]
+    planes = [
+        ndimage.map_coordinates(pixels[..., c].astype(float), [rows, columns], mode=beyond)
+        for c in range(3)
+    ]
+    return np.stack(planes, axis=2)
+
+
+def error_of(link, panels, matrix=None):
+    """Mean distance between the target and the source drawn through the map, in levels."""
+    target = panels[link.target_panel]
+    drawn = resampled(
+        panels[link.source_panel], link.matrix if matrix is None else matrix, target.shape
+    )
+    inner = ndimage.binary_erosion(link.target, iterations=2)
+    return np.abs(drawn - target)[inner].mean() if inner.any() else 0.0

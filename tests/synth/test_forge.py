@@ -8,8 +8,7 @@ from tamperscope.synth.forge import check_recipe, finished, make_sample
 from tamperscope.synth.operations import OPERATIONS
 from tamperscope.synth.postprocess import CHAINS, Chain, Post, apply_chain, through_jpeg
 from tamperscope.synth.recipe import find_recipe, read_recipe
-from tests.synth.panels import Noise, NumberedSource, TexturedSource
-from tests.synth.test_operations import PLAIN, error_of, made
+from tests.synth.panels import PLAIN, Noise, NumberedSource, TexturedSource, error_of, made
 
 HEAD = 'format = "tamperscope-recipe/1"\nsize = [96, 112]\n'
 SOURCE = TexturedSource(modalities=("blot", "microscopy", "facs", "macroscopy", "photo"))
@@ -120,6 +119,10 @@ def test_sources_that_can_show_nothing_end_in_an_error_that_says_why():
 
 
 def test_one_group_has_no_strangers():
+    class OneGroup(NumberedSource):
+        def draw(self, rng, size, modality):
+            return replace(super().draw(rng, size, modality), group="one")
+
     recipe = read_recipe(HEAD + "[operations.unrelated]\n", "strangers")
-    with pytest.raises(ForgeError, match="of another group"):
-        make_sample(recipe, TexturedSource(groups=1), 0, 0, 0)
+    with pytest.raises(ForgeError, match="of another group than one"):
+        make_sample(recipe, OneGroup(), 0, 0, 0)

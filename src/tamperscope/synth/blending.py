@@ -13,8 +13,8 @@ from tamperscope.synth.geometry import Box
 from tamperscope.synth.sample import Mask, Pixels
 
 WAYS = ("hard", "feather", "poisson")
-SWEEPS = 12  # of relaxation on each level
-COARSEST = 12  # pixels, shorter side of the coarsest level
+SWEEPS = 8  # of relaxation on the finest level; twice as many on each coarser one
+COARSEST = 8  # pixels; a shorter side is not halved
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,10 @@ def blend(canvas: Pixels, patch: Pixels, mask: Mask, box: Box, way: tuple[str, f
         canvas: uint8 (H, W, 3).
         patch: uint8 (box.height, box.width, 3).
         mask: Bool, of the size of the patch.
-        box: Inside the canvas.
+        box: Inside the canvas; with a margin around the mask, on which a Poisson blend hangs.
         way: What :meth:`Blending.draw` returned.
     """
     name, width = way
-    if name == "poisson":
-        box, patch, mask = _with_rim(canvas.shape[0], canvas.shape[1], patch, mask, box)
     under = canvas[box.slices]
     if name == "hard":
         mixed = np.where(mask[..., None], patch, under)
@@ -58,18 +56,6 @@ def blend(canvas: Pixels, patch: Pixels, mask: Mask, box: Box, way: tuple[str, f
     made = canvas.copy()
     made[box.slices] = mixed
     return made
-
-
-def _with_rim(
-    height: int, width: int, patch: Pixels, mask: Mask, box: Box
-) -> tuple[Box, Pixels, Mask]:
-    """Grow the box by a pixel where the canvas allows: a membrane hangs on what is around it."""
-    left, top = min(1, box.x), min(1, box.y)
-    right = min(1, width - box.x - box.width)
-    bottom = min(1, height - box.y - box.height)
-    sides = ((top, bottom), (left, right))
-    grown = Box(box.x - left, box.y - top, box.width + left + right, box.height + top + bottom)
-    return grown, np.pad(patch, (*sides, (0, 0)), mode="edge"), np.pad(mask, sides)
 
 
 def soft_edge(mask: Mask, width: float) -> NDArray[np.uint8]:
@@ -101,7 +87,7 @@ def poisson(under: Pixels, patch: Pixels, mask: Mask) -> Pixels:
     return np.where(mask[..., None], made, under)
 
 
-def membrane(values: NDArray[np.float32], free: Mask) -> NDArray[np.float32]:
+def membrane(values: NDArray[np.float32], free: Mask, sweeps: int = SWEEPS) -> NDArray[np.float32]:
     """Fill ``free`` pixels of ``values`` (H, W, C) harmonically from the others.
 
     Relaxation from coarse to fine; where nothing is fixed, ``values`` comes back as it is.
@@ -109,14 +95,12 @@ def membrane(values: NDArray[np.float32], free: Mask) -> NDArray[np.float32]:
     if free.all() or not free.any():
         return values
     height, width = free.shape
-    if min(height, width) >= 2 * COARSEST:
-        start = _doubled(membrane(*_halved(values, free)), height, width)
-        filled = np.where(free[..., None], start, values)
+    if min(height, width) >= COARSEST:
+        start = _doubled(membrane(*_halved(values, free), 2 * sweeps), height, width)
     else:
         fixed = values[~free]
-        filled = np.where(free[..., None], fixed.sum(axis=0) / np.float32(len(fixed)), values)
-    sweeps = SWEEPS if min(height, width) >= 2 * COARSEST else 4 * SWEEPS
-    return _relaxed(filled.astype(np.float32), free, sweeps)
+        start = np.broadcast_to(fixed.sum(axis=0) / np.float32(len(fixed)), values.shape)
+    return _relaxed(np.where(free[..., None], start, values), free, sweeps)
 
 
 def _relaxed(values: NDArray[np.float32], free: Mask, sweeps: int) -> NDArray[np.float32]:

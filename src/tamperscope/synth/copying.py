@@ -11,6 +11,7 @@ from tamperscope.synth.geometry import (
     bounds,
     box_of,
     compose,
+    grown,
     map_points,
     shift,
     warp,
@@ -112,6 +113,7 @@ def lay_region(
         matrix, box = landing(box_of(region), settings.geometry.draw(rng), canvas.shape[:2], rng)
         if box is None:
             continue
+        box = grown(box, canvas.shape[:2])
         inside = warp_mask(region, matrix, box)
         if not inside.any() or (taken is not None and (taken[box.slices] & inside).any()):
             continue

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tamperscope.synth.blending import membrane, mix, soft_edge
-from tamperscope.synth.geometry import Box, blurred, box_of, shift, warp
+from tamperscope.synth.geometry import Box, blurred, box_of, grown, shift, warp
 from tamperscope.synth.sample import Forgery, Mask, Pixels, UnfitError
 from tamperscope.synth.shapes import draw_region
 from tamperscope.synth.tone import noisy
@@ -24,7 +24,7 @@ def erase(work: Work) -> Forgery:
     shapes = replace(work.settings.shapes, objects=_weight_of_objects(work))
     region, shape = draw_region(panel.pixels, shapes, work.rng)
     fill = FILLS[int(work.rng.integers(len(FILLS)))]
-    box = _around(region)
+    box = grown(box_of(region), region.shape, MARGIN)
     under, inside = panel.pixels[box.slices], region[box.slices]
     if inside.all():
         raise UnfitError("the region fills the panel: nothing is around it")
@@ -47,15 +47,6 @@ def _weight_of_objects(work: Work) -> float:
     shapes = work.settings.shapes
     others = shapes.box + shapes.ellipse + shapes.free
     return max(shapes.objects, others * OBJECT_CHANCE / (1 - OBJECT_CHANCE))
-
-
-def _around(region: Mask) -> Box:
-    """Box of a region with a margin, inside the panel."""
-    box = box_of(region)
-    x, y = max(box.x - MARGIN, 0), max(box.y - MARGIN, 0)
-    right = min(box.x + box.width + MARGIN, region.shape[1])
-    bottom = min(box.y + box.height + MARGIN, region.shape[0])
-    return Box(x, y, right - x, bottom - y)
 
 
 def _filled(fill: str, under: Pixels, inside: Mask, panel: Pixels, box: Box, work: Work) -> Pixels:

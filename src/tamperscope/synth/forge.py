@@ -132,7 +132,9 @@ def draw_look(look: Look, modality: str, rng: np.random.Generator) -> tuple[str,
     blot = modality == "blot"
     if rng.random() >= (look.grey_blot if blot else look.grey):
         return ()
-    return ("grey", "invert") if blot and rng.random() < look.invert_blot else ("grey",)
+    if not blot:
+        return ("grey",)
+    return ("grey", "dark bands" if rng.random() < look.dark_bands else "bright bands")
 
 
 def _draw_chains(recipe: Recipe, panels: int, rng: np.random.Generator) -> list[Chain]:
@@ -168,7 +170,9 @@ def finished(
     here = Box(0, 0, size[1], size[0])
 
     def scaled(mask: Mask) -> Mask:
-        return mask if mask.shape == size else warp_mask(mask, onto, here)
+        if mask.shape == size:
+            return mask
+        return warp_mask(mask, onto, here) if mask.any() else np.zeros(size, dtype=bool)
 
     links = tuple(
         Link(

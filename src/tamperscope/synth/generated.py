@@ -1,7 +1,7 @@
 """Lays a patch that a generator made into a panel, where a person would paste one."""
 
 from tamperscope.synth.blending import blend
-from tamperscope.synth.geometry import box_of
+from tamperscope.synth.geometry import box_of, grown
 from tamperscope.synth.sample import Forgery, UnfitError, checked_pixels
 from tamperscope.synth.shapes import draw_region
 from tamperscope.synth.work import Work
@@ -20,7 +20,7 @@ def generated_patch(work: Work) -> Forgery:
     generator = able[int(work.rng.integers(len(able)))]
     panel = work.panel()
     region, shape = draw_region(panel.pixels, work.settings.shapes, work.rng)
-    box = box_of(region)
+    box = grown(box_of(region), region.shape)
     patch = checked_pixels(generator.generate(work.rng, (box.height, box.width), work.modality))
     if patch.shape[:2] != (box.height, box.width):
         raise ValueError(

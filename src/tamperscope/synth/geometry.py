@@ -132,17 +132,24 @@ def scaling(before: tuple[int, int], after: tuple[int, int]) -> Matrix:
     return np.array([[x, 0.0, (x - 1) / 2], [0.0, y, (y - 1) / 2], [0.0, 0.0, 1.0]])
 
 
-def _grid(matrix: Matrix, box: Box) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the pixels of ``box`` come from, in 1/32 pixels: columns and rows, (height, width)."""
+def _grid(matrix: Matrix, box: Box) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Where the pixels of ``box`` come from, in 1/32 pixels: columns and rows.
+
+    Of shape (height, width); of a map that neither turns nor shears, (1, width) and (height, 1).
+    """
     back = inverse(matrix)
     x = np.arange(box.x, box.x + box.width, dtype=np.float64)[None, :]
     y = np.arange(box.y, box.y + box.height, dtype=np.float64)[:, None]
-    columns = (back[0, 0] * x + back[0, 1] * y) + back[0, 2]
-    rows = (back[1, 0] * x + back[1, 1] * y) + back[1, 2]
-    return (
-        np.floor(columns * SUBPIXELS + 0.5).astype(np.int64),
-        np.floor(rows * SUBPIXELS + 0.5).astype(np.int64),
-    )
+    if back[0, 1] == 0 and back[1, 0] == 0:
+        columns, rows = back[0, 0] * x + back[0, 2], back[1, 1] * y + back[1, 2]
+    else:
+        columns = (back[0, 0] * x + back[0, 1] * y) + back[0, 2]
+        rows = (back[1, 0] * x + back[1, 1] * y) + back[1, 2]
+    return _subpixels(columns), _subpixels(rows)
+
+
+def _subpixels(places: NDArray[np.float64]) -> NDArray[np.int32]:
+    return np.floor(places * SUBPIXELS + 0.5).astype(np.int32)
 
 
 def warp(pixels: Pixels, matrix: Matrix, box: Box) -> Pixels:
@@ -151,22 +158,37 @@ def warp(pixels: Pixels, matrix: Matrix, box: Box) -> Pixels:
     Cubic interpolation, after a Gaussian low-pass where the map shrinks; exact for flips and right
     angles with whole offsets. Outside the source the border pixel is repeated.
     """
+    moved = _moved(pixels, matrix, box)
+    if moved is not None:
+        return moved
     scale = math.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
     if scale < 0.99:
         pixels = blurred(pixels, 0.5 * math.sqrt(1 / scale**2 - 1))
     columns, rows = _grid(matrix, box)
-    whole = np.stack([columns >> 5, rows >> 5], axis=2)
-    whole = np.clip(whole, -32768, 32767).astype(np.int16)
-    parts = ((rows & (SUBPIXELS - 1)) * SUBPIXELS + (columns & (SUBPIXELS - 1))).astype(np.uint16)
-    drawn = cv2.remap(pixels, whole, parts, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    whole = np.empty((box.height, box.width, 2), dtype=np.int16)
+    whole[..., 0] = np.clip(columns >> 5, -32768, 32767)
+    whole[..., 1] = np.clip(rows >> 5, -32768, 32767)
+    parts = (rows & (SUBPIXELS - 1)) * SUBPIXELS + (columns & (SUBPIXELS - 1))
+    drawn = cv2.remap(
+        pixels, whole, parts.astype(np.uint16), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(drawn, dtype=np.uint8)
+
+
+def _moved(pixels: Pixels, matrix: Matrix, box: Box) -> Pixels | None:
+    """A map that only moves by whole pixels, inside the source; None for any other."""
+    dx, dy = matrix[0, 2], matrix[1, 2]
+    if (matrix[:2, :2] != np.eye(2)).any() or dx % 1 or dy % 1:
+        return None
+    x, y = box.x - int(dx), box.y - int(dy)
+    inside = 0 <= x <= pixels.shape[1] - box.width and 0 <= y <= pixels.shape[0] - box.height
+    return pixels[y : y + box.height, x : x + box.width].copy() if inside else None
 
 
 def warp_mask(mask: Mask, matrix: Matrix, box: Box) -> Mask:
     """Carry a mask to ``box`` of the target plane by nearest neighbour; nothing lies outside."""
-    columns, rows = _grid(matrix, box)
-    columns, rows = (columns + SUBPIXELS // 2) >> 5, (rows + SUBPIXELS // 2) >> 5
     height, width = mask.shape
+    columns, rows = ((places + SUBPIXELS // 2) >> 5 for places in _grid(matrix, box))
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     return inside & mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
 
@@ -175,6 +197,13 @@ def blurred(pixels: Pixels, sigma: float) -> Pixels:
     """Gaussian blur of uint8 pixels; OpenCV computes it in fixed point."""
     drawn = cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(drawn, dtype=np.uint8)
+
+
+def grown(box: Box, size: tuple[int, int], by: int = 1) -> Box:
+    """Return ``box`` with a margin, cut to a canvas of (height, width)."""
+    x0, y0 = max(box.x - by, 0), max(box.y - by, 0)
+    x1, y1 = min(box.x + box.width + by, size[1]), min(box.y + box.height + by, size[0])
+    return Box(x0, y0, x1 - x0, y1 - y0)
 
 
 def box_of(mask: Mask) -> Box:

@@ -157,7 +157,7 @@ def _texture(
         np.floor(v).astype(int) % 64, np.floor(u).astype(int) % 64
     ]
     level = np.clip(_pattern(name, u, v) * strength, 0, 1)
-    ordered = np.sort(panel.pixels.reshape(-1, 3), axis=0)
+    ordered = np.sort(panel.pixels[::4, ::4].reshape(-1, 3), axis=0)
     dark, bright = (ordered[int(len(ordered) * q)].astype(np.float64) for q in (0.1, 0.92))
     if rng.random() < 0.4:
         dark, bright = bright, dark

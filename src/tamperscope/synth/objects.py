@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.synth.sample import Pixels
+from tamperscope.synth.tone import mean_level
 
 LARGEST_SHARE = 0.08  # of the panel's area
 LEAST_FILL = 0.35  # of an object's box: less is a thread, an axis or a frame
@@ -41,8 +42,10 @@ def find_objects(pixels: Pixels, *, least: int = 8) -> Objects:
     above, below = cv2.subtract(gray, wide), cv2.subtract(wide, gray)
     # bright on dark or dark on bright: the side that stands out further
     lifted = above if int(above.astype(np.int64).max()) >= int(below.max()) else below
-    level, drawn = cv2.threshold(lifted, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    if level < CONTRAST / 2:
+    _, drawn = cv2.threshold(lifted, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    there = drawn.astype(bool)
+    apart = mean_level(lifted[there]) - mean_level(lifted[~there])
+    if not apart >= CONTRAST:  # NaN where there is nothing on one side
         return Objects(np.zeros(gray.shape, np.int32), (), (), np.zeros((0, 2)))
     drawn = cv2.morphologyEx(drawn, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, labels, stats, centres = cv2.connectedComponentsWithStats(drawn, connectivity=4)

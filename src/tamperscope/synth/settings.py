@@ -14,7 +14,7 @@ class Look:
 
     grey: float = 0.1  # colour taken out
     grey_blot: float = 0.6  # the same for blots and gels, which are published in grey
-    invert_blot: float = 0.4  # dark bands on white, of the grey ones
+    dark_bands: float = 0.6  # of the grey blots; the others have bright bands on black
 
 
 @dataclass(frozen=True)

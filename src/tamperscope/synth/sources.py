@@ -169,10 +169,9 @@ def cut(pixels: Pixels, window: tuple[int, int, int, int], size: Size) -> Pixels
     part = pixels[y0:y1, x0:x1]
     if part.shape[:2] == tuple(size):
         return np.ascontiguousarray(part)
-    picture = Image.fromarray(part).resize(
-        (size[1], size[0]), Image.Resampling.BICUBIC, reducing_gap=2.0
-    )
-    return np.asarray(picture)
+    shrinks = part.shape[0] >= size[0] and part.shape[1] >= size[1]
+    method = Image.Resampling.HAMMING if shrinks else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(part).resize((size[1], size[0]), method))
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,8 +140,11 @@ def content(pixels: Pixels, least: float) -> float:
     if not (rows and columns):
         return float(spread(pixels) >= least)
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:rows, :columns].astype(np.int32)
-    cut = gray.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK)
-    sums, squares = cut.sum(axis=(1, 3)), (cut * cut).sum(axis=(1, 3))
+    sums, squares = (
+        values.reshape(rows // BLOCK, BLOCK, columns).sum(axis=1)
+        .reshape(-1, columns // BLOCK, BLOCK).sum(axis=2)
+        for values in (gray, gray * gray)
+    )  # fmt: skip
     count = BLOCK * BLOCK
     rich = squares * count - sums * sums >= (least * count) ** 2
     return float(np.count_nonzero(rich)) / rich.size

@@ -56,7 +56,7 @@ class Work:
     settings: Settings
     source: PanelSource
     generators: Sequence[PatchGenerator] = ()
-    look: tuple[str, ...] = ()  # "grey", "invert": how all its panels are shown
+    look: tuple[str, ...] = ()  # "grey", "dark bands", "bright bands": how its panels are shown
 
     def panel(self, size: Size | None = None) -> SourcePanel:
         """Draw a panel of the canvas's size, or of another."""
@@ -66,7 +66,8 @@ class Work:
         pixels = panel.pixels
         if "grey" in self.look and not is_grey(pixels):
             pixels = grey(pixels)
-        if "invert" in self.look and mean_level(pixels) < 128:  # else the bands are dark already
+        bright = mean_level(pixels) >= 128  # the background, and bands are dark on it
+        if ("dark bands" if not bright else "bright bands") in self.look:
             pixels = 255 - pixels
         return replace(panel, pixels=pixels)
 
