@@ -6,6 +6,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from tamperscope.evaluation import resampling
 from tamperscope.evaluation.intervals import bootstrap_by_source
+from tamperscope.evaluation.metrics import Counts, mcc_or_zero
 
 
 def rng():
@@ -18,6 +19,15 @@ def test_scores_of_sums_agree_with_scikit_learn():
     sums = np.array([[5.0, 3.0, 2.0, 8.0]])
     assert resampling.pooled_mcc(sums)[0] == pytest.approx(matthews_corrcoef(truth, predicted))
     assert resampling.pooled_f1(sums)[0] == pytest.approx(f1_score(truth, predicted))
+
+
+def test_a_correlation_is_0_where_nothing_was_marked_and_none_where_all_is_of_one_kind():
+    sums = np.array([[0, 0, 7, 11], [7, 11, 0, 0], [0, 3, 0, 11], [5, 0, 2, 0.0]])
+    found = resampling.pooled_mcc(sums)
+    assert found[:2].tolist() == [0, 0]
+    assert np.isnan(found[2:]).all()
+    for row, score in zip(sums, found, strict=True):
+        np.testing.assert_equal(score, mcc_or_zero(Counts(*map(int, row))))
 
 
 def test_the_interval_of_a_mean_is_that_of_the_bootstrap_by_source():

@@ -13,9 +13,10 @@ EDD erases, before anything is counted, the mask of a panel that marks less than
 its first panel, and is flagged if either panel is.
 
 :func:`corrected` computes the scores from these counts: a score that does not exist is None, and
-MCC may be negative. :func:`official` repeats the arithmetic of the scripts, so that their printed
-numbers come out: MCC through logarithms of 64-bit products (NaN where it is negative or a margin
-is empty; products wrap around), and a stop at the first division of whole numbers by zero.
+MCC may be negative, or 0 where nothing was marked. :func:`official` repeats the arithmetic of the
+scripts, so that their printed numbers come out: MCC through logarithms of 64-bit products (NaN
+where it is negative or a margin is empty; products wrap around), and a stop at the first division
+of whole numbers by zero.
 
 What the scripts do with files that are missing or grey differs between them; ``LEGACY`` says how.
 """
@@ -31,7 +32,7 @@ import numpy as np
 from tamperscope.data.biofors import KIND_OF
 from tamperscope.evaluation import resampling
 from tamperscope.evaluation.intervals import Interval
-from tamperscope.evaluation.metrics import Counts, Mask, ratio
+from tamperscope.evaluation.metrics import Counts, Mask, mcc_or_zero, ratio
 from tamperscope.evaluation.predictions import PredictionError
 from tamperscope.evaluation.scoring import none_for_nan
 
@@ -102,14 +103,17 @@ def image_counts(flagged: bool, tampered: bool) -> Counts:
 
 
 def corrected(counts: Counts) -> dict[str, float | None]:
-    """Scores by their definitions; None where one does not exist."""
+    """Scores by their definitions; None where one does not exist.
+
+    MCC is 0 where nothing (or everything) was marked, and None where the truth is all of one value.
+    """
     total = sum(asdict(counts).values())
     return {
         "accuracy": none_for_nan(ratio(counts.hits + counts.rejections, total)),
         "precision": none_for_nan(counts.precision),
         "recall": none_for_nan(counts.recall),
         "f1": none_for_nan(counts.f1),
-        "mcc": none_for_nan(counts.mcc),
+        "mcc": none_for_nan(mcc_or_zero(counts)),
         "ts": none_for_nan(counts.iou),
     }
 

@@ -39,12 +39,18 @@ def pooled_f1(sums: Sums) -> NDArray[np.float64]:
 
 
 def pooled_mcc(sums: Sums) -> NDArray[np.float64]:
-    """Matthews correlation from the columns (hits, false alarms, misses, rejections)."""
+    """Matthews correlation from the columns (hits, false alarms, misses, rejections).
+
+    0 where nothing, or everything, was marked; NaN where the truth is all of one value: as
+    :func:`tamperscope.evaluation.metrics.mcc_or_zero`.
+    """
     hits, alarms, misses, rejections = np.moveaxis(sums, -1, 0)
+    truth = np.sqrt(hits + misses) * np.sqrt(alarms + rejections)
+    marked = np.sqrt(hits + alarms) * np.sqrt(misses + rejections)
     with np.errstate(all="ignore"):
-        scale = np.sqrt(hits + alarms) * np.sqrt(misses + rejections)
-        scale = scale * np.sqrt(hits + misses) * np.sqrt(alarms + rejections)
-        return np.asarray((hits * rejections - alarms * misses) / scale)
+        found = (hits * rejections - alarms * misses) / (marked * truth)
+    found = np.where(marked == 0, 0.0, found)
+    return np.asarray(np.where(truth == 0, np.nan, found))
 
 
 def sum_by_group(rows: Sums, groups: Sequence[Hashable]) -> Sums:
