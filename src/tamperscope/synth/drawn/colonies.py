@@ -30,6 +30,7 @@ MEDIA = {
     "pink": 0.4,
 }
 
+TINY = 2.0  # pixels of radius; below it a colony has no shape
 COLONIES = {
     "cream": (0.93, 0.89, 0.74),
     "white": (0.92, 0.92, 0.90),
@@ -76,6 +77,10 @@ def grow_colonies(
         name = usual if rng.random() < 0.98 else str(names[0])
         palette[number] = np.array(COLONIES[name]) * rng.normal(1, 0.05)
         radius = max(0.6, size * rng.lognormal(0, spread))
+        if radius < TINY:
+            for plane, value in ((share, 1.0), (tops, number), (objects, number)):
+                _disc(plane, place, radius, value)
+            continue
         blob = make_blob(rng, place, radius, wobble=wobble, orders=4 if radius > 3 else 0)
         window, depth, theta = blob.inside(shape, 0.6 * radius + 2)
         if depth.size == 0:
@@ -183,11 +188,19 @@ def grow_spot(
     turn, out = rng.uniform(0, 6.3, size=count), radius * 0.9 * np.sqrt(rng.random(count))
     start = np.array([window[0].start, window[1].start])
     for place in middle - start + np.stack([np.sin(turn), np.cos(turn)], axis=1) * out[:, None]:
-        small, under, _ = make_blob(rng, place, size * rng.lognormal(0, 0.2), wobble=0.04).inside(
-            depth.shape
-        )
-        part[small] = np.maximum(part[small], cover(under, 1.5) * np.float32(rng.uniform(0.8, 1)))
+        own, level = size * rng.lognormal(0, 0.2), rng.uniform(0.8, 1)
+        if own < TINY:
+            _disc(part, place, own, level)
+            continue
+        small, under, _ = make_blob(rng, place, own, wobble=0.04).inside(depth.shape)
+        part[small] = np.maximum(part[small], cover(under, 1.5) * np.float32(level))
     return window, part
+
+
+def _disc(plane: Plane | Labels, place: NDArray[np.float64], radius: float, value: float) -> None:
+    """Fill a small disc: all that a camera sees of a tiny colony."""
+    middle = round(8 * float(place[1])), round(8 * float(place[0]))
+    cv2.circle(plane, middle, round(8 * radius), value, -1, cv2.LINE_8, 3)
 
 
 def gauss(
