@@ -7,7 +7,7 @@ import pytest
 from tamperscope.data.samples import MaskFiles, PairSample, Sample
 from tamperscope.evaluation import measure, robustness
 from tamperscope.evaluation.perturbations import FAMILIES
-from tamperscope.evaluation.plots import PlotError, curves_svg
+from tamperscope.evaluation.plots import Line, PlotError, curves_svg, scale_of
 from tamperscope.evaluation.predictions import Prediction, PredictionError
 from tamperscope.evaluation.table_parts import ROBUSTNESS
 from tamperscope.evaluation.tables import tables_of
@@ -95,6 +95,17 @@ def test_pairs_are_refused(samples):
     )
     with pytest.raises(PredictionError, match="not on pairs"):
         run.check()
+
+
+def test_the_axis_of_scores_holds_every_score_and_interval():
+    def line(*values, intervals=(None,), unchanged=0.05):
+        return Line("m", (1.0,), values, intervals, unchanged)
+
+    assert scale_of([line(0.02)]) == (0.0, 0.1)
+    assert scale_of([line(0.02, unchanged=0.3)]) == (0.0, 0.4)
+    assert scale_of([line(0.02, intervals=((0.0, 0.15),))]) == (0.0, 0.2)
+    assert scale_of([line(-0.01), line(0.9)]) == (-1.0, 1.0)
+    assert scale_of([line(None, unchanged=None)]) == (0.0, 1.0)
 
 
 def test_the_curves_are_drawn_and_tabled(samples):

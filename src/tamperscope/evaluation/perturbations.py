@@ -28,6 +28,9 @@ Change = Callable[[Pixels, float, np.random.Generator], Pixels]
 DARKEST = 0.01  # CoMoFoD's lower bound
 CHAIN = {1: (2048, 85), 2: (1600, 75), 3: (1080, 70)}
 """Level: (longest side in pixels, JPEG quality)."""
+CHAIN_AXIS = ", ".join(f"{level}: {side}/{quality}" for level, (side, quality) in CHAIN.items()) + (
+    " (px/JPEG)"
+)
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,8 @@ CURVES = (
     Family("enlarge", "factor", (1.1, 1.25, 1.5, 2), resize),
 )
 CHAINS = (
-    Family("chain", "strength", tuple(map(float, CHAIN)), chain),
-    Family("chain-twice", "strength", tuple(map(float, CHAIN)), twice),
+    Family("chain", CHAIN_AXIS, tuple(map(float, CHAIN)), chain),
+    Family("chain-twice", CHAIN_AXIS, tuple(map(float, CHAIN)), twice),
 )
 FAMILIES = {family.name: family for family in (*SIX, *CURVES, *CHAINS)}
 SETS = {

@@ -16,7 +16,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 WIDTH, HEIGHT = 260, 190  # of a panel, with its margins
 LEFT, RIGHT, TOP, BOTTOM = 42, 10, 26, 38
 ACROSS = 3  # panels in a row
-TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TOPS = (0.1, 0.2, 0.4, 1.0)
+"""Upper ends that the axis of scores may have; one for all panels of a drawing."""
 
 
 class PlotError(TamperscopeError):
@@ -76,6 +77,7 @@ def curves_svg(results: Sequence[dict[str, Any]], score: str | None = None) -> s
     panels = lines_of(results, score)
     if not panels:
         raise PlotError("there is no change to draw, only the unchanged pictures")
+    scale = scale_of([line for lines in panels.values() for line in lines])
     rows = -(-len(panels) // ACROSS)
     methods = list(dict.fromkeys(line.method for lines in panels.values() for line in lines))
     width, height = ACROSS * WIDTH, rows * HEIGHT + 24
@@ -87,7 +89,9 @@ def curves_svg(results: Sequence[dict[str, Any]], score: str | None = None) -> s
     ]
     for i, ((family, axis), lines) in enumerate(panels.items()):
         place = f"translate({i % ACROSS * WIDTH},{i // ACROSS * HEIGHT})"
-        parts.append(f'<g transform="{place}">{_panel(family, axis, score, lines, methods)}</g>')
+        parts.append(
+            f'<g transform="{place}">{_panel(family, axis, score, lines, methods, scale)}</g>'
+        )
     for i, method in enumerate(methods):
         x, y = LEFT + i * 180, rows * HEIGHT + 12
         parts.append(_marker(i, x, y - 3))
@@ -95,8 +99,24 @@ def curves_svg(results: Sequence[dict[str, Any]], score: str | None = None) -> s
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def scale_of(lines: Sequence[Line]) -> tuple[float, float]:
+    """Ends of the axis of scores: from 0, or as far below as above where a score is negative."""
+    drawn = [
+        value for line in lines for value in (*line.values, line.unchanged) if value is not None
+    ]
+    drawn += [end for line in lines for interval in line.intervals if interval for end in interval]
+    largest = max(map(abs, drawn), default=1.0)
+    top = next(top for top in TOPS if top >= min(largest, 1.0))
+    return (-top if min(drawn, default=0.0) < 0 else 0.0), top
+
+
 def _panel(
-    family: str, axis: str, score: str, lines: Sequence[Line], methods: Sequence[str]
+    family: str,
+    axis: str,
+    score: str,
+    lines: Sequence[Line],
+    methods: Sequence[str],
+    scale: tuple[float, float],
 ) -> str:
     levels = list(dict.fromkeys(level for line in lines for level in line.levels))
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
@@ -106,10 +126,12 @@ def _panel(
         return LEFT + levels.index(level) * step if len(levels) > 1 else (LEFT + right) / 2
 
     def y(value: float) -> float:
-        return bottom - max(min(value, 1.0), 0.0) * (bottom - TOP)
+        low, high = scale
+        return bottom - (value - low) / (high - low) * (bottom - TOP)
 
     parts = [f'<text x="{LEFT}" y="14" font-weight="bold">{html.escape(family)}</text>']
-    for tick in TICKS:
+    low, high = scale
+    for tick in (low + i * (high - low) / 4 for i in range(5)):
         parts.append(f'<path d="M{LEFT} {y(tick):.1f}H{right}" stroke="#ddd"/>')
         parts.append(
             f'<text x="{LEFT - 5}" y="{y(tick) + 3:.1f}" text-anchor="end">{tick:g}</text>'
