@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tamperscope.evaluation.layout import as_markdown
+from tamperscope.evaluation.tables import tables_of
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
@@ -130,7 +133,15 @@ def page() -> str:
         path = RESULTS / name
         if path.is_file():
             parts.append(make(json.loads(path.read_text(encoding="utf-8"))))
+    parts += evaluations()
     return "\n".join(parts)
+
+
+def evaluations() -> list[str]:
+    """Tables of what `tamperscope evaluate --dataset` and `robustness` wrote, if anything."""
+    paths = sorted((RESULTS / "evaluation").glob("*.json"))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return [as_markdown(table) + "\n" for table in tables_of(results)] if results else []
 
 
 def main() -> None:

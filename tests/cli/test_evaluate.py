@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from tamperscope.cli import main
 from tamperscope.images import read_pixels, write_png
 from tests.evaluation.drawn import texture, write_pictures
-from tests.evaluation.drawn_biofors import write_biofors
+from tests.evaluation.drawn_biofors import BOX, box_mask, put, write_biofors
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +235,17 @@ def test_a_pair_network_is_scored_on_pairs_and_on_panels(tmp_path):
     wrong = run("--dataset", "biofors_idd", "--root", root, "--model", "biotampernet_small",
                 "--weights", tmp_path / "w.safetensors", "--out", tmp_path / "x.json")  # fmt: skip
     assert (wrong.exit_code, "name --model biotampernet_test" in wrong.output) == (2, True)
+
+
+def test_legacy_lets_predictions_be_missing_where_the_script_does(tmp_path):
+    root = write_biofors(tmp_path / "root")
+    put(tmp_path / "masks/d2/1.png", box_mask(BOX))
+    asked = ("--dataset", "biofors_idd", "--root", root, "--masks", tmp_path / "masks")
+    refused = run(*asked, "--out", tmp_path / "a.json")
+    assert (refused.exit_code, "lacks 4 of 5" in refused.output) == (2, True)
+    done = run(*asked, "--legacy", "--out", tmp_path / "b.json")
+    assert done.exit_code == 0, done.output
+    assert "the scripts' arithmetic" in done.output
+    combined = json.loads((tmp_path / "b.json").read_text())["entries"][-1]
+    assert (combined["missing"], combined["image"]["corrected"]) == (4, None)
+    assert combined["image"]["legacy"]["mcc"] == pytest.approx(1.0)

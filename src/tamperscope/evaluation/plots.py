@@ -14,7 +14,7 @@ from tamperscope.evaluation.robustness import UNCHANGED
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 WIDTH, HEIGHT = 260, 190  # of a panel, with its margins
-LEFT, RIGHT, TOP, BOTTOM = 42, 10, 26, 38
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 26, 38
 ACROSS = 3  # panels in a row
 TOPS = (0.1, 0.2, 0.4, 1.0)
 """Upper ends that the axis of scores may have; one for all panels of a drawing."""
