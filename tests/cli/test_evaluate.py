@@ -249,3 +249,14 @@ def test_legacy_lets_predictions_be_missing_where_the_script_does(tmp_path):
     combined = json.loads((tmp_path / "b.json").read_text())["entries"][-1]
     assert (combined["missing"], combined["image"]["corrected"]) == (4, None)
     assert combined["image"]["legacy"]["mcc"] == pytest.approx(1.0)
+
+
+def test_without_results_the_papers_tables_are_printed():
+    done = CliRunner().invoke(main, ["table"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("## ") == 11
+    assert (
+        "| BioTamperNet | published: BioTamperNet, slides, EDD table | 0.739/0.487 |" in done.output
+    )
+    assert "measured" not in done.output
+    assert CliRunner().invoke(main, ["table", "--plot", "x.svg"]).exit_code == 2

@@ -9,7 +9,7 @@ from tamperscope.cli.evaluate_robustness import refuse_existing, write
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "form",
@@ -42,6 +42,8 @@ def command(
 ) -> None:
     """Print RESULTS of 'tamperscope evaluate --dataset' as tables, beside what papers print.
 
+    Without RESULTS, print every table of the papers that is in this program, and nothing else.
+
     Results of one protocol share a table; those of one method share a row, so that ten sets give
     the papers' averages. Every row says whether it is published (and where) or measured here.
 
@@ -52,11 +54,15 @@ def command(
       tamperscope table a_robustness.json b_robustness.json --plot curves.svg
     """  # noqa: D301 (click needs the character)
     from tamperscope.evaluation.layout import LAYOUTS  # pulls in NumPy: --help needs none of it
+    from tamperscope.evaluation.published import published_tables
     from tamperscope.evaluation.result_files import read_result
+    from tamperscope.evaluation.table_parts import paper_table
     from tamperscope.evaluation.tables import tables_of
 
     read = [read_result(path) for path in results]
     tables = tables_of(read, published=published)
+    if not results:
+        tables = [paper_table(table) for table in published_tables()]
     if plot is not None:
         draw(plot, read, score, overwrite=overwrite)
     click.echo("\n\n".join(LAYOUTS[form](table) for table in tables))
@@ -67,7 +73,7 @@ def draw(path: Path, results: list[dict[str, Any]], score: str | None, *, overwr
     from tamperscope.evaluation.plots import curves_svg
     from tamperscope.evaluation.table_parts import ROBUSTNESS
 
-    if any(result["format"] != ROBUSTNESS for result in results):
+    if not results or any(result["format"] != ROBUSTNESS for result in results):
         raise click.UsageError("--plot draws results of 'evaluate robustness' only")
     refuse_existing(path, overwrite=overwrite)
     write(path, curves_svg(results, score))

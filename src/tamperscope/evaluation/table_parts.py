@@ -6,6 +6,7 @@ from typing import Any
 
 from tamperscope.errors import TamperscopeError
 from tamperscope.evaluation.published import PublishedTable
+from tamperscope.evaluation.scoring import THRESHOLD
 
 FORMAT = "tamperscope-evaluation/1"
 ROBUSTNESS = "tamperscope-robustness/1"
@@ -53,8 +54,10 @@ def origin(result: Result) -> str:
     commit = result["metadata"].get("commit")
     part = "" if result["part"] == "all" else f", {result['part']} only"
     limit = "" if result["limit"] is None else f", at most {result['limit']} samples of a set"
+    threshold = result["setting"].get("threshold", THRESHOLD)
+    marked = "" if threshold == THRESHOLD else f", threshold {threshold:g}"
     pairs = ", pair list reconstructed" if result.get("reconstructed_pairs") else ""
-    return f"measured here{f' at {commit}' if commit else ''}{part}{limit}{pairs}"
+    return f"measured here{f' at {commit}' if commit else ''}{part}{limit}{marked}{pairs}"
 
 
 def published_rows(table: PublishedTable, columns: Sequence[str] | None = None) -> list[list[str]]:
@@ -71,3 +74,18 @@ def published_rows(table: PublishedTable, columns: Sequence[str] | None = None) 
         ]
         for method, row in table.rows.items()
     ]
+
+
+def paper_table(table: PublishedTable) -> Table:
+    """A table of a paper as it is, nothing of ours in it."""
+    cells = "/".join(table.cells)
+    rows = [
+        [method, table.origin, *("/".join(f"{n:g}" for n in numbers) for numbers in row)]
+        for method, row in table.rows.items()
+    ]
+    return Table(
+        f"{table.name}: {table.place}",
+        ("method", "from", *table.columns),
+        tuple(tuple(row) for row in rows),
+        tuple(note for note in (f"{table.score}; {cells}.", table.remark, table.note) if note),
+    )
