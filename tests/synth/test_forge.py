@@ -126,3 +126,15 @@ def test_one_group_has_no_strangers():
     recipe = read_recipe(HEAD + "[operations.unrelated]\n", "strangers")
     with pytest.raises(ForgeError, match="of another group than one"):
         make_sample(recipe, OneGroup(), 0, 0, 0)
+
+
+@pytest.mark.parametrize("index", range(10))
+def test_plots_are_never_turned(index):
+    recipe = read_recipe(
+        HEAD + "[geometry]\nflip = 1\nrotate = 1\n[operations.whole]\n[operations.paste]\n",
+        "turned",
+    )
+    for modality, turned in (("facs", False), ("blot", True)):
+        sample = sample_of(index, recipe, TexturedSource(modalities=(modality,)))
+        linear = sample.links[0].matrix[:2, :2]
+        assert (linear[0, 1] != 0 or linear[0, 0] < 0 or linear[1, 1] < 0) == turned

@@ -125,7 +125,7 @@ def test_a_region_of_objects_holds_them_with_a_rim():
 @pytest.mark.parametrize("seed", range(10))
 def test_one_mark_looks_the_same_on_two_panels(seed):
     """A label on two panels of one tone changes both in the same way."""
-    mark = draw_mark(200, np.random.default_rng(seed))
+    mark = draw_mark(200, "microscopy", np.random.default_rng(seed))
     assert mark.opacity.max() > 200
     flat = np.full((200, 240, 3), 60, np.uint8)
     first = lay_mark(flat, mark, (0.2, 0.3))
@@ -137,8 +137,9 @@ def test_one_mark_looks_the_same_on_two_panels(seed):
 def test_labels_go_on_all_panels():
     panels = (panel(0), panel(1))
     for seed in range(6):
-        marked, names = annotate(panels, np.random.default_rng(seed))
+        marked, names = annotate(panels, "blot", np.random.default_rng(seed))
         assert names
+        assert "scale bar" not in names  # a blot has none
         assert all((a != b).any() for a, b in zip(marked, panels, strict=True))
 
 

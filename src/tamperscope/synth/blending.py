@@ -83,8 +83,8 @@ def poisson(under: Pixels, patch: Pixels, mask: Mask) -> Pixels:
     """
     difference = under.astype(np.float32) - patch
     m = membrane(np.where(mask[..., None], np.float32(0), difference), mask)
-    made = np.clip(np.rint(patch + m), 0, 255).astype(np.uint8)
-    return np.where(mask[..., None], made, under)
+    # outside the mask m is under - patch, in whole numbers: the sum is under itself
+    return np.clip(np.rint(patch + m), 0, 255).astype(np.uint8)
 
 
 def membrane(values: NDArray[np.float32], free: Mask, sweeps: int = SWEEPS) -> NDArray[np.float32]:

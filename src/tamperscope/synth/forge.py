@@ -13,7 +13,7 @@ from tamperscope.synth.operations import OPERATIONS
 from tamperscope.synth.postprocess import Chain, apply_chain
 from tamperscope.synth.recipe import Recipe
 from tamperscope.synth.sample import Forgery, Link, Mask, Sample, Size, UnfitError, no_mask
-from tamperscope.synth.settings import Look
+from tamperscope.synth.settings import Look, Settings
 from tamperscope.synth.work import PanelSource, PatchGenerator, Work
 
 TRIES = 8  # of one operation, each with other panels
@@ -113,18 +113,26 @@ def _made(
     rng: np.random.Generator,
 ) -> Sample:
     chains = _draw_chains(recipe, OPERATIONS[operation].panels, rng)
-    settings = recipe.operations[operation]
+    settings = _of_modality(recipe.operations[operation], modality)
     look = draw_look(recipe.look, modality, rng)
     work = Work(rng, chains[0].canvas, modality, settings, source, generators, look)
     forgery = OPERATIONS[operation].make(work)
     labels: list[str] = []
     if rng.random() < recipe.labels and "labels" not in forgery.parameters:
-        panels, labels = annotate(forgery.panels, rng)
+        panels, labels = annotate(forgery.panels, modality, rng)
         forgery = replace(forgery, panels=panels, before=(None,) * len(panels))
     told: dict[str, object] = {"look": list(look)} if look else {}
     if labels:
         told["labels"] = labels
     return finished(forgery, operation, modality, chains, recipe.size, told)
+
+
+def _of_modality(settings: Settings, modality: str) -> Settings:
+    """Plots are moved and scaled, never turned: their words would give it away."""
+    if modality != "facs":
+        return settings
+    upright = replace(settings.geometry, flip=0.0, right_angle=0.0, rotate=0.0, shear=0.0)
+    return replace(settings, geometry=upright)
 
 
 def draw_look(look: Look, modality: str, rng: np.random.Generator) -> tuple[str, ...]:

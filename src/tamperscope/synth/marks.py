@@ -15,6 +15,7 @@ from tamperscope.synth.sample import Pixels
 from tamperscope.synth.tone import mean_level
 
 SHAPES = ("arrow", "letter", "scale bar", "star", "frame")
+WITH_SCALE = ("microscopy", "macroscopy")  # modalities whose panels have scale bars
 OVERSIZE = 4
 COLOURS = ((255, 255, 0), (255, 40, 40), (60, 200, 255))
 # Pillow's own font has no mu
@@ -30,9 +31,10 @@ class Mark:
     colour: tuple[int, int, int] | None  # None: black or white, whichever is seen better
 
 
-def draw_mark(side: int, rng: np.random.Generator) -> Mark:
+def draw_mark(side: int, modality: str, rng: np.random.Generator) -> Mark:
     """Draw a mark for panels of ``side`` pixels."""
-    shape = SHAPES[int(rng.integers(len(SHAPES)))]
+    shapes = [s for s in SHAPES if s != "scale bar" or modality in WITH_SCALE]
+    shape = shapes[int(rng.integers(len(shapes)))]
     colour = COLOURS[int(rng.integers(len(COLOURS)))] if rng.random() < 0.2 else None
     draw = {"arrow": _arrow, "letter": _letter, "scale bar": _bar, "star": _star, "frame": _frame}
     big = draw[shape](side * OVERSIZE, rng)
@@ -56,7 +58,7 @@ def lay_mark(pixels: Pixels, mark: Mark, place: tuple[float, float]) -> Pixels:
 
 
 def annotate(
-    panels: tuple[Pixels, ...], rng: np.random.Generator, *, most: int = 4
+    panels: tuple[Pixels, ...], modality: str, rng: np.random.Generator, *, most: int = 4
 ) -> tuple[tuple[Pixels, ...], list[str]]:
     """Lay the same marks on all panels, in a third of the draws at the same place.
 
@@ -65,7 +67,7 @@ def annotate(
     """
     told = []
     for _ in range(int(rng.integers(1, most + 1))):
-        mark = draw_mark(min(panels[0].shape[:2]), rng)
+        mark = draw_mark(min(panels[0].shape[:2]), modality, rng)
         times = int(rng.integers(1, 4)) if mark.shape in ("arrow", "star") else 1
         told += [mark.shape] * times
         for _ in range(times):

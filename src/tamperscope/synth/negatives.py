@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from tamperscope.synth.geometry import SUBPIXELS, blurred
 from tamperscope.synth.marks import annotate
-from tamperscope.synth.sample import Forgery, Pixels, SourcePanel, no_mask
-from tamperscope.synth.tone import apply_tone
+from tamperscope.synth.sample import Forgery, Pixels, SourcePanel, UnfitError, no_mask
+from tamperscope.synth.tone import apply_tone, content
 from tamperscope.synth.work import Work
 
 GAP = (0.02, 0.3)  # between neighbouring fields, in panels
+DETAIL = 4.0  # grey levels that a block must spread to count as detail
 NODES = 5  # of the grid that bends a serial section, along each side
 
 
@@ -44,6 +45,8 @@ def serial(work: Work) -> Forgery:
     coarse = bent(blurred(first.pixels, sigma), work.rng).astype(np.int16)
     detail = other.pixels.astype(np.int16) - blurred(other.pixels, sigma)
     made = np.clip(coarse + detail, 0, 255).astype(np.uint8)
+    if content(made, DETAIL) < content(first.pixels, DETAIL) / 2:
+        raise UnfitError("the neighbouring field has too little detail for a section")
     second = SourcePanel(made, first.modality, other.name, other.group)
     return _untouched(first, _toned(second, work))
 
@@ -81,7 +84,7 @@ def _untouched(*panels: SourcePanel) -> Forgery:
 
 
 def _labelled(forgery: Forgery, work: Work) -> Forgery:
-    panels, marks = annotate(forgery.panels, work.rng, most=3)
+    panels, marks = annotate(forgery.panels, work.modality, work.rng, most=3)
     return Forgery(
         forgery.kind, panels, (None,) * len(panels), forgery.targets, (),
         forgery.names, forgery.groups, {"labels": marks},

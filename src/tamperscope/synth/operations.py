@@ -27,7 +27,7 @@ class Operation:
 
 
 BLOTS = ("blot",)
-IN_SECTIONS = ("blot", "microscopy", "macroscopy")
+IN_SECTIONS = ("blot", "microscopy")
 
 OPERATIONS: dict[str, Operation] = {
     "copy-move": Operation(copying.copy_move, "copy-move", 1),

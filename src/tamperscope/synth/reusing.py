@@ -8,6 +8,7 @@ from tamperscope.synth.geometry import (
     Box,
     affine,
     bounds,
+    box_of,
     compose,
     inverse,
     map_points,
@@ -17,10 +18,11 @@ from tamperscope.synth.geometry import (
     warp_mask,
 )
 from tamperscope.synth.sample import Forgery, Link, Matrix, Pixels, SourcePanel, UnfitError, no_mask
-from tamperscope.synth.tone import Step, apply_tone
+from tamperscope.synth.tone import Step, apply_tone, content
 from tamperscope.synth.work import Work
 
 WINDOWS = 20  # draws of two windows that overlap as asked
+LEAST_CONTENT = 0.05  # of the shared part's blocks: who shares a blank shares nothing
 FIELD = (1.15, 1.7)  # size of the field that two windows are cut from, in panels
 
 
@@ -47,6 +49,9 @@ def overlap(work: Work) -> Forgery:
         if not all(low <= share / (height * width) <= high for share in shares):
             continue
         first = warp(field.pixels, to_first, here)
+        shared = first[box_of(link.source).slices]
+        if content(shared, work.settings.shapes.content) < LEAST_CONTENT:
+            continue
         second = warp(field.pixels, to_second, here)
         return _shown_twice(work, field, first, second, link, work.settings.tone.draw(work.rng))
     raise UnfitError(f"no two windows that overlap as asked in {WINDOWS} draws")
