@@ -258,5 +258,7 @@ def test_without_results_the_papers_tables_are_printed():
     assert (
         "| BioTamperNet | published: BioTamperNet, slides, EDD table | 0.739/0.487 |" in done.output
     )
+    assert "| 0.540/0.504 |" in done.output
+    assert "| MPC | computed from published rows: LoMa, plain mean of the ten sets of the main table | 59.7/51.0 |" in done.output  # fmt: skip  # noqa: E501
     assert "measured" not in done.output
     assert CliRunner().invoke(main, ["table", "--plot", "x.svg"]).exit_code == 2

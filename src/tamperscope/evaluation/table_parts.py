@@ -79,8 +79,9 @@ def published_rows(table: PublishedTable, columns: Sequence[str] | None = None) 
 def paper_table(table: PublishedTable) -> Table:
     """A table of a paper as it is, nothing of ours in it."""
     cells = "/".join(table.cells)
+    form = "g" if table.dataset is None else ".1f" if "%" in table.score else ".3f"
     rows = [
-        [method, table.origin, *("/".join(f"{n:g}" for n in numbers) for numbers in row)]
+        [method, table.origin, *("/".join(f"{n:{form}}" for n in numbers) for numbers in row)]
         for method, row in table.rows.items()
     ]
     return Table(
