@@ -236,8 +236,8 @@ class BioTamperNet(PairNetwork):
         parts += [x[..., None] for x in (panel.affinity, affinity) if x is not None]
         return Seen(
             fused=self.fuse(torch.cat(parts, dim=-1)),
-            alone=cell_logits(self.head_alone, panel.tokens),
-            crossed=cell_logits(self.head_crossed, crossed),
+            alone=cell_logits(self.head_alone, panel.tokens, panel.affinity),
+            crossed=cell_logits(self.head_crossed, crossed, affinity),
             affinity=affinity,
         )
 
@@ -254,9 +254,16 @@ class BioTamperNet(PairNetwork):
         )
 
 
-def cell_logits(head: nn.Module | None, tokens: Tensor) -> Tensor | None:
-    """One logit a cell, (batch, 1, rows, columns); None without a head."""
-    return None if head is None else head(tokens).permute(0, 3, 1, 2)
+def cell_logits(head: nn.Module | None, tokens: Tensor, affinity: Tensor | None) -> Tensor | None:
+    """One logit a cell, (batch, 1, rows, columns); None without a head.
+
+    The affinity map's own logits are part of the answer: so the loss reaches the similarities by
+    the shortest way, and not through the decoder alone.
+    """
+    if head is None:
+        return None
+    logits = head(tokens)[..., 0]
+    return (logits if affinity is None else logits + affinity)[:, None]
 
 
 def biotampernet_base(**changes: Any) -> BioTamperNet:
