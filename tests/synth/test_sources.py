@@ -31,7 +31,7 @@ def corpus(root, rows):
 
 
 def test_a_corpus_gives_what_may_be_used(tmp_path):
-    rows = [("blot/a.png", "one", "redistribute"), ("natural/x_b.png", "two", "internal")]
+    rows = [("blot/a.png", "one/p", "redistribute"), ("natural/x_b.png", "two/q", "internal")]
     corpus(tmp_path, rows)
     assert [p.name for p in list_pictures(tmp_path)] == ["blot/a.png"]
     both = list_pictures(tmp_path, uses=("redistribute", "internal"))
@@ -60,16 +60,29 @@ def test_no_origin_is_on_both_sides_of_a_split(tmp_path):
     assert valid_origins(reversed(pictures)) == valid
 
 
+ALL = ("redistribute", "unverified", "internal")
+
+
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="no ../shared/corpus")
-@pytest.mark.parametrize("uses", [("redistribute",), ("redistribute", "unverified", "internal")])
+@pytest.mark.parametrize("uses", [("redistribute",), ALL])
 def test_no_repository_and_no_picture_of_the_corpus_is_on_both_sides(uses):
     train, valid = (list_pictures(CORPUS, split=side, uses=uses) for side in ("train", "valid"))
     assert not {p.origin for p in train} & {p.origin for p in valid}
     assert not {p.group for p in train} & {p.group for p in valid}
+    assert not {p.group.partition(":")[0] for p in train} & {
+        p.group.partition(":")[0] for p in valid
+    }
     assert len(train) + len(valid) == len(list_pictures(CORPUS, uses=uses))
     kinds = {"blot", "microscopy", "facs", "macroscopy", "photo"}
     assert {p.modality for p in train} == {p.modality for p in valid} == kinds
     assert 0.1 < len(valid) / (len(train) + len(valid)) < 0.35
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="no ../shared/corpus")
+def test_what_trains_weights_that_ship_never_validates_them():
+    train = list_pictures(CORPUS, split="train")
+    valid = list_pictures(CORPUS, split="valid", uses=ALL)
+    assert not {p.origin for p in train} & {p.origin for p in valid}
 
 
 def test_a_folder_tells_modality_and_origin_by_its_names(tmp_path):

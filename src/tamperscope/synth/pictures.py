@@ -8,7 +8,7 @@ No pixels are read here.
 
 import csv
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ FOLDERS = {  # folder name -> modality
     "natural": "photo", "photo": "photo", "photos": "photo",
 }  # fmt: skip
 COLUMNS = {"file", "source_repo", "source_path", "use"}
+SHIPPED = "redistribute"  # use of the pictures that weights which ship may be trained on
 VALID_SHARE = 0.15  # of the pictures of a modality that validation should have
 VALID_MOST = 0.4  # and may have
 REPEATS = frozenset({
@@ -44,6 +45,7 @@ class Picture:
     modality: str
     group: str  # the original it was cut from: pictures of one group may show the same thing
     origin: str  # whole origins lie on one side of a split
+    use: str = SHIPPED  # what the manifest of a corpus allows
 
 
 def is_corpus(root: Path) -> bool:
@@ -56,14 +58,15 @@ def list_pictures(
     *,
     split: str = "all",
     modality: str | None = None,
-    uses: Sequence[str] = ("redistribute",),
+    uses: Sequence[str] = (SHIPPED,),
 ) -> list[Picture]:
     """List the pictures of a corpus or a folder, sorted by name.
 
     Args:
         root: As drawn above.
-        split: One of SPLITS. An origin (a repository of a corpus; in a folder the sub-folder that
-            holds the picture, or the picture itself) lies on one side only.
+        split: One of SPLITS. An origin (the owner of a corpus' repository; in a folder the
+            sub-folder that holds the picture, or the picture itself) lies on one side only,
+            whatever ``uses`` are asked for.
         modality: Of all pictures of a folder; None to read it from the names of its folders.
         uses: Pictures of a corpus whose column ``use`` says one of these.
 
@@ -74,12 +77,14 @@ def list_pictures(
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
     if not root.is_dir():
         raise DatasetLayoutError(f"{root} is not a folder of pictures")
-    found = _corpus(root, uses) if is_corpus(root) else _folder(root, modality)
-    if not found:
+    found = _corpus(root) if is_corpus(root) else _folder(root, modality)
+    usable = [picture for picture in found if picture.use in uses or not is_corpus(root)]
+    if not usable:
         raise DatasetLayoutError(f"{root} holds no pictures that can be used")
     if split == "all":
-        return found
-    chosen = _side(found, split)
+        return usable
+    valid = valid_origins(found)  # of all, so that other uses do not move an origin
+    chosen = [p for p in usable if (p.origin in valid) == (split == "valid")]
     if not chosen:
         raise DatasetLayoutError(
             f"{root} has pictures of one origin only, which cannot be split; use split 'all'"
@@ -87,7 +92,7 @@ def list_pictures(
     return chosen
 
 
-def _corpus(root: Path, uses: Sequence[str]) -> list[Picture]:
+def _corpus(root: Path) -> list[Picture]:
     manifest = root / "manifest.csv"
     with manifest.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -96,13 +101,14 @@ def _corpus(root: Path, uses: Sequence[str]) -> list[Picture]:
     found = []
     for row in rows:
         name = row["file"] or ""
-        if row["use"] not in uses or name in REPEATS:
+        if name in REPEATS:
             continue
         if not (root / name).is_file():
             raise DatasetLayoutError(f"{manifest} lists {name}, which is not there")
         original = f"{row['source_repo']}:{(row['source_path'] or name).partition('#')[0]}"
         kind = _modality_of(root / name, root)
-        found.append(Picture(root / name, name, kind, original, row["source_repo"]))
+        owner = row["source_repo"].partition("/")[0]  # one laboratory has several repositories
+        found.append(Picture(root / name, name, kind, original, owner, row["use"]))
     return sorted(found, key=lambda picture: picture.name)
 
 
@@ -130,34 +136,28 @@ def _modality_of(path: Path, root: Path) -> str:
     )
 
 
-def _side(pictures: Sequence[Picture], split: str) -> list[Picture]:
-    valid = valid_origins(pictures)
-    return [p for p in pictures if (p.origin in valid) == (split == "valid")]
-
-
 def valid_origins(pictures: Iterable[Picture]) -> frozenset[str]:
     """Choose the origins that validate; the others train.
 
-    Origins are visited in the order of their hashes. One validates if some modality still has too
-    little to validate on (VALID_SHARE) and none would lose more than VALID_MOST by it. Which
-    origin is on which side depends on names and counts only.
+    Origins are visited in the order of their hashes. One validates if some modality, of all
+    pictures or of those that may be shipped, still has too little to validate on (VALID_SHARE) and
+    none would lose more than VALID_MOST by it. Only names, modalities and uses decide.
     """
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    totals: dict[str, int] = defaultdict(int)
+    counts: dict[str, Counter[tuple[str, bool]]] = defaultdict(Counter)
     for picture in pictures:
-        counts[picture.origin][picture.modality] += 1
-        totals[picture.modality] += 1
+        counts[picture.origin][picture.modality, False] += 1
+        counts[picture.origin][picture.modality, True] += picture.use == SHIPPED
+    totals = sum(counts.values(), Counter[tuple[str, bool]]())
     order = sorted(counts, key=lambda origin: hashlib.sha256(origin.encode()).hexdigest())
-    taken: dict[str, int] = defaultdict(int)
+    taken: Counter[tuple[str, bool]] = Counter()
     chosen = set()
     for origin in order:
-        own = counts[origin]
-        wanted = any(taken[kind] < VALID_SHARE * totals[kind] for kind in own)
-        spared = all(taken[kind] + own[kind] <= VALID_MOST * totals[kind] for kind in own)
+        own = +counts[origin]
+        wanted = any(taken[key] < VALID_SHARE * totals[key] for key in own)
+        spared = all(taken[key] + own[key] <= VALID_MOST * totals[key] for key in own)
         if wanted and spared:
             chosen.add(origin)
-            for kind, number in own.items():
-                taken[kind] += number
+            taken += own
     return frozenset(chosen)
 
 

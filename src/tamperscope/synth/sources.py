@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from tamperscope.errors import UnreadableInputError
 from tamperscope.images import read_pixels
 from tamperscope.synth.pictures import Picture, fingerprint, list_pictures
 from tamperscope.synth.sample import MODALITIES, Pixels, Size, SourcePanel, UnfitError
-from tamperscope.synth.tone import content, spread
+from tamperscope.synth.tone import content, is_grey, spread
 from tamperscope.synth.work import PanelSource
 
 LARGEST_ZOOM = 2.0  # panel pixels per picture pixel; more is blur
@@ -39,7 +40,7 @@ class PictureSource:
         self._by_modality = {
             kind: [p for p in self.pictures if p.modality == kind] for kind in MODALITIES
         }
-        self._cache: OrderedDict[str, Pixels] = OrderedDict()
+        self._cache: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
         self._held, self._limit = 0, cache_bytes
 
     @classmethod
@@ -98,8 +99,8 @@ class PictureSource:
                 return
             self._pixels(picture)
 
-    def _pixels(self, picture: Picture) -> Pixels | None:
-        """Pixels of a picture; None, and a reason in ``skipped``, where it cannot serve."""
+    def _pixels(self, picture: Picture) -> NDArray[np.uint8] | None:
+        """Pixels of a picture, (H, W) of a grey one; None, and why in ``skipped``, if unfit."""
         if picture.name in self.skipped:
             return None
         kept = self._cache.get(picture.name)
@@ -115,6 +116,8 @@ class PictureSource:
         if why is not None:
             self.skipped[picture.name] = why
             return None
+        if is_grey(pixels):
+            pixels = pixels[..., 0].copy()  # a third to keep and to resize
         self._cache[picture.name] = pixels
         self._held += pixels.nbytes
         while self._held > self._limit and len(self._cache) > 1:
@@ -163,15 +166,19 @@ def draw_window(
     return x, y, x + width, y + height
 
 
-def cut(pixels: Pixels, window: tuple[int, int, int, int], size: Size) -> Pixels:
-    """Return the window of a picture as a panel of (height, width)."""
+def cut(pixels: NDArray[np.uint8], window: tuple[int, int, int, int], size: Size) -> Pixels:
+    """Return the window of a picture, (H, W, 3) or grey (H, W), as a panel of (height, width)."""
     x0, y0, x1, y1 = window
     part = pixels[y0:y1, x0:x1]
-    if part.shape[:2] == tuple(size):
-        return np.ascontiguousarray(part)
-    shrinks = part.shape[0] >= size[0] and part.shape[1] >= size[1]
-    method = Image.Resampling.HAMMING if shrinks else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(part).resize((size[1], size[0]), method))
+    if part.shape[:2] != tuple(size):
+        shrinks = part.shape[0] >= size[0] and part.shape[1] >= size[1]
+        method = Image.Resampling.HAMMING if shrinks else Image.Resampling.BICUBIC
+        # a gap near 1 averages whole pixels first where it shrinks by 2 or more: half the time
+        picture = Image.fromarray(part).resize((size[1], size[0]), method, reducing_gap=1.1)
+        part = np.asarray(picture)
+    if part.ndim == 2:
+        return np.repeat(part[..., None], 3, axis=2)
+    return np.ascontiguousarray(part)
 
 
 @dataclass(frozen=True, eq=False)
