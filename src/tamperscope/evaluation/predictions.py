@@ -132,10 +132,11 @@ class NetworkPredictor:
         from tamperscope.models.tiling import heatmap_bands, tiled_logits
 
         size = (pixels.shape[0], pixels.shape[1])
-        seen = pixels
-        if self.input_size is not None:
+        seen, tile = pixels, self.tile
+        if self.input_size is not None:  # shown whole, whatever the size of tiles
             seen = cv2.resize(pixels, self.input_size[::-1], interpolation=cv2.INTER_LINEAR)
-        logits = tiled_logits(self.network, seen, tile=self.tile, precision=self.precision)
+            tile = max(self.input_size)
+        logits = tiled_logits(self.network, seen, tile=tile, precision=self.precision)
         if not logits.isfinite().all():
             raise PredictionError(f"{name}: the network answered with NaN or infinity")
         if self.input_size is not None:
