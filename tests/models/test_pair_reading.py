@@ -162,6 +162,13 @@ def test_links_inside_one_panel_lead_elsewhere(local):
     assert np.linalg.norm(links.target - links.source, axis=1).min() > 6
 
 
+def test_a_link_is_the_same_from_both_ends(local):
+    first, second = (local.read(drawn(64, 80, seed=seed)) for seed in (0, 1))
+    there, back = local.links(first, second), local.links(second, first)
+    assert 0 < len(there.weight) == len(back.weight) < 8 * 12  # cells of the padded panels
+    np.testing.assert_allclose(there.weight, back.weight, rtol=1e-3)
+
+
 def test_blocks_of_rows_link_what_the_whole_map_links(local, monkeypatch):
     first, second = (local.read(drawn(64, 80, seed=seed)) for seed in (0, 1))
     whole = local.links(first, second)
