@@ -8,6 +8,7 @@ from tamperscope.models import create_model
 from tamperscope.models.pair_reading import PairReader
 from tamperscope.models.weights import WeightsCard, config_of, save_weights
 from tamperscope.records import Box
+from tamperscope.screening import pair_networks
 from tamperscope.screening.pair_networks import (
     DETECTOR,
     NetworkLook,
@@ -110,16 +111,29 @@ def test_marks_without_a_second_place_are_regions_of_their_own(look):
     assert found.score > 0.9
 
 
-def test_panels_are_encoded_once(look, monkeypatch):
+def test_panels_are_encoded_once(cache, monkeypatch):
+    look = NetworkLook(PairReader(linking_network(marks=False)), cache)
     encoded = []
     encode = look.reader.network.encode
     monkeypatch.setattr(
         look.reader.network, "encode", lambda image: encoded.append(1) or encode(image)
     )
-    for second in ("right", "other", "again"):
+    for second in ("right", "other", "blank"):
         look.between("left", second)
     look.within("left")
     assert len(encoded) == 4
+
+
+def test_panels_longest_unused_are_let_go(look, monkeypatch):
+    monkeypatch.setattr(pair_networks, "KEPT_PANELS", 2)
+    first = look.read("left")
+    look.read("blank")
+    assert look.read("left") is first
+    look.read("tiny")  # lets "blank" go
+    assert look.read("left") is first
+    look.read("blank")
+    look.read("tiny")
+    assert look.read("left") is not first
 
 
 def test_a_match_that_is_known_already_gets_one_more_name(look, cache):

@@ -6,6 +6,7 @@ panel without any such link becomes a finding of its own: a region unlike its su
 is imported when a reader is loaded, so that everything else works where it is not installed.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 DETECTOR = "biotampernet"
 THRESHOLD = 0.5  # probability from which a pixel is marked
+KEPT_PANELS = 96  # encoded panels in memory; 17 MB each at 512 x 512 in the base size
 LEAST_SHARE = 0.001  # of a panel: smaller marks are left out, as the paper's protocol does
 EXPLAINED = 0.5  # of a mark that a verified match covers: then it says nothing new
 
@@ -98,7 +100,7 @@ def load_reader(weights: Path | None, device: str = "auto") -> LoadedReader:
 
 
 class NetworkLook:
-    """Looks at the panels of one screening; each panel is encoded once.
+    """Looks at the panels of one screening; each panel is encoded once while it is kept.
 
     Args:
         reader: From :func:`load_reader`.
@@ -110,12 +112,15 @@ class NetworkLook:
         self.cache = cache
         self.unverified = 0  # pairs that the network marks and no alignment confirms
         self.identical: list[tuple[str, str]] = []
-        self._read: dict[str, ReadPanel] = {}
+        self._read: OrderedDict[str, ReadPanel] = OrderedDict()
 
     def read(self, panel: str) -> "ReadPanel":
         """Panel ``panel`` as the network knows it."""
         if panel not in self._read:
             self._read[panel] = self.reader.read(self.cache.pixels(panel))
+            if len(self._read) > KEPT_PANELS:
+                self._read.popitem(last=False)
+        self._read.move_to_end(panel)
         return self._read[panel]
 
     def between(self, first: str, second: str) -> list[Proven]:
