@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tamperscope.synth.resampling import SUBPIXELS, cubic
 from tamperscope.synth.sample import Mask, Matrix, Pixels
 
 RIGHT_ANGLES = (((1, 0), (0, 1)), ((0, -1), (1, 0)), ((-1, 0), (0, -1)), ((0, 1), (-1, 0)))
-SUBPIXELS = 32  # steps of one pixel in OpenCV's fixed-point maps
 
 
 @dataclass(frozen=True)
@@ -164,15 +164,7 @@ def warp(pixels: Pixels, matrix: Matrix, box: Box) -> Pixels:
     scale = math.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
     if scale < 0.99:
         pixels = blurred(pixels, 0.5 * math.sqrt(1 / scale**2 - 1))
-    columns, rows = _grid(matrix, box)
-    whole = np.empty((box.height, box.width, 2), dtype=np.int16)
-    whole[..., 0] = np.clip(columns >> 5, -32768, 32767)
-    whole[..., 1] = np.clip(rows >> 5, -32768, 32767)
-    parts = (rows & (SUBPIXELS - 1)) * SUBPIXELS + (columns & (SUBPIXELS - 1))
-    drawn = cv2.remap(
-        pixels, whole, parts.astype(np.uint16), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(drawn, dtype=np.uint8)
+    return cubic(pixels, *_grid(matrix, box))
 
 
 def _moved(pixels: Pixels, matrix: Matrix, box: Box) -> Pixels | None:

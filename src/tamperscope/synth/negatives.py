@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tamperscope.synth.geometry import SUBPIXELS, blurred
+from tamperscope.synth.geometry import blurred
 from tamperscope.synth.marks import annotate
+from tamperscope.synth.resampling import SUBPIXELS
 from tamperscope.synth.sample import Forgery, Pixels, SourcePanel, UnfitError, no_mask
 from tamperscope.synth.tone import apply_tone, content
 from tamperscope.synth.work import Work
