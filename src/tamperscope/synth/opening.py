@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tamperscope.synth.drawn_source import DrawnSource
 from tamperscope.synth.sources import MixedSource, PictureSource
 from tamperscope.synth.work import PanelSource
 
@@ -31,15 +32,9 @@ def open_sources(
     if not names:
         raise ValueError("no source of panels was named")
     opened: list[PanelSource] = [
-        _drawn()
+        DrawnSource()
         if name == DRAWN_NAME
         else PictureSource.from_folder(Path(name), split=split, modality=modality, uses=uses)
         for name in names
     ]
     return opened[0] if len(opened) == 1 else MixedSource(tuple(opened))
-
-
-def _drawn() -> PanelSource:
-    from tamperscope.synth.drawn_source import DrawnSource  # pictures need none of it
-
-    return DrawnSource()

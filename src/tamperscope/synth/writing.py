@@ -142,11 +142,12 @@ def _lines_there(task: Task, manifest: Path) -> list[dict[str, Any]]:
 def _begin(task: Task, manifest: Path) -> None:
     if task.out.exists() and not task.out.is_dir():
         raise OutputError(f"{task.out} is a file; name a folder")
-    if task.out.is_dir() and any(task.out.iterdir()):
+    files = (path for path in task.out.rglob("*") if path.is_file())
+    if any(path.suffix != UNFINISHED for path in files):
         raise OutputError(f"{task.out} is not empty and holds no set; name another folder")
     for folder in (IMAGES, MASKS):
         (task.out / folder).mkdir(parents=True, exist_ok=True)
-    manifest.write_text(_as_text(_header(task)), encoding="utf-8", newline="\n")
+    _put(manifest, _as_text(_header(task)).encode())
 
 
 def _parsed(line: bytes, manifest: Path, number: int) -> dict[str, Any]:
