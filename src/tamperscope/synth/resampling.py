@@ -15,6 +15,7 @@ from tamperscope.synth.sample import Pixels
 SUBPIXELS = 32  # steps of one pixel
 BITS = 10  # of a weight; two of them and a level fit into 32 bits
 SHARPNESS = -0.75
+BAND = 48  # rows worked on at a time: what belongs to them stays in the processor's cache
 Places = NDArray[np.int32]
 
 
@@ -74,11 +75,18 @@ def _upright(planes: Pixels, columns: Places, rows: Places) -> NDArray[np.int32]
 
 def _any(planes: Pixels, columns: Places, rows: Places) -> NDArray[np.int32]:
     """As :func:`_upright`, for places anywhere: sixteen neighbours each."""
+    total = np.zeros((len(planes), *columns.shape), dtype=np.int32)
+    for top in range(0, len(columns), BAND):
+        band = slice(top, top + BAND)
+        _add_band(planes, columns[band], rows[band], total[:, band])
+    return total
+
+
+def _add_band(planes: Pixels, columns: Places, rows: Places, total: NDArray[np.int32]) -> None:
     reach = 2**15 - 4  # OpenCV's maps are 16 bit
     place = np.stack([columns >> 5, rows >> 5], axis=2).clip(-reach, reach).astype(np.int16)
     wx, wy = WEIGHTS[:, columns & (SUBPIXELS - 1)], WEIGHTS[:, rows & (SUBPIXELS - 1)]
-    total = np.zeros((len(planes), *columns.shape), dtype=np.int32)
-    row = np.empty_like(total)
+    row, part = np.empty_like(total), np.empty(columns.shape, dtype=np.int32)
     for j in range(4):
         row[:] = 0
         for i in range(4):
@@ -87,7 +95,6 @@ def _any(planes: Pixels, columns: Places, rows: Places) -> NDArray[np.int32]:
                 found = cv2.remap(
                     plane, near, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
                 )
-                row[channel] += found * wx[i]
+                row[channel] += np.multiply(found, wx[i], out=part)
         row *= wy[j]
         total += row
-    return total
