@@ -19,12 +19,12 @@ def measured(a: np.ndarray, b: np.ndarray, *, within: bool = False) -> agreement
 
 
 def test_evidence_is_the_sum_worked_out_by_hand():
-    bands = (Band(0.9, 100, 1.0), Band(0.5, 50, 1.0), Band(0.2, 40, 0.8))
-    gained = 50 * np.log(0.36 / 0.19)
+    bands = (Band(0.9, 100, 1.0), Band(0.5, 50, 1.0), Band(0.98, 30, 1.0), Band(0.2, 40, 0.8))
+    gained = 50 * np.log((1 - 0.65**2) / 0.19) + 15 * np.log((1 - 0.97**2) / (1 - 0.98**2))
     assert agreement.evidence_of(bands, within=False) == pytest.approx(gained)
     lattice = (Band(0.95, 100, 1.0, elsewhere=0.9),)
     assert agreement.evidence_of(lattice, within=False) == 0
-    lost = 0.5 * 10 * (50 * 0.05**2 + 40 * 0.24**2)
+    lost = 0.5 * 10 * (50 * 0.1**2 + 40 * 0.28**2)
     assert agreement.evidence_of(bands, within=True) == pytest.approx(gained - lost)
 
 

@@ -31,8 +31,19 @@ def test_beyond_the_table_it_falls_at_the_rate_of_the_tail():
     assert null.chance(1e6) == chance.FLOOR
 
 
-def test_the_words_name_the_modality_and_the_number_of_cases():
-    _, words = chance.chance_of(5.0, "blot", within=False)
-    assert "blots and gels" in words
+def test_the_larger_chance_of_the_modality_and_of_all_counts(monkeypatch):
+    few, many = chance.Null(99, (5.0,)), chance.Null(999, (90.0, 80.0, 70.0, 60.0, 50.0))
+    monkeypatch.setattr(chance, "nulls", lambda kind, within: many if kind == "chart" else few)
+    assert chance.chance_of(55.0, "blot", within=False)[0] == pytest.approx(5 / 1000)
+    found, words = chance.chance_of(4.0, "blot", within=False)
+    assert found == pytest.approx(2 / 100)
+    assert words == "blots and gels, 99 unrelated pairs"
+    assert "panels of all kinds, 999 unrelated pairs" in chance.chance_of(
+        55.0, "blot", within=False
+    )
+
+
+def test_the_words_name_the_number_of_cases():
+    words = chance.chance_of(5.0, "blot", within=False)[1]
     assert "unrelated pairs" in words
     assert "pristine panels" in chance.chance_of(5.0, "facs", within=True)[1]

@@ -97,7 +97,6 @@ def test_unrelated_textures_do_not_match(seed):
     assert reuse.match_within(a, KEYPOINTS) == []
 
 
-@pytest.mark.xfail(reason="the null does not hold lattices back yet: docs/log.md, 2026-11-22")
 def test_a_periodic_texture_gives_nothing():
     x, y = np.meshgrid(np.arange(240), np.arange(220))
     grid = 128 + 25 * np.sin(2 * np.pi * x / 12) * np.sin(2 * np.pi * y / 15)

@@ -44,13 +44,16 @@ LEAK = 0.1  # share of a band that shows in the next coarser one, aliased by the
 SMALLEST_LEVEL = 10  # samples: shorter side of the coarsest level that is measured
 EDGE_WINDOW = (15, 15)  # samples of a level over which directions of gradients are compared
 EVEN_WINDOW = (9, 9)  # samples of a level over which contrast is evened out
-SELECTED_R = 0.8  # look-alikes agree this well where a region was grown for agreeing
-SHARED = 0.55  # k: least share of q that the correlation of a copy reaches, under JPEG 60 too
+USUAL = (0.65, 0.9, 0.97)
+"""What look-alikes reach where a region was grown for agreeing: finest band, next one, coarser.
+Chosen on one half of the corpus (``--split tune``): lanes, wells and ladders are alike in their
+coarse bands, and copies are so in the fine ones too."""
+SHARED = 0.6  # k: least share of q that the correlation of a copy reaches, under JPEG 60 too
 PENALTY = 10.0  # G
 SAME_SHIFT = 3  # samples of a level up to which a shift is not another alignment
 LEAST_OVERLAP = 0.4  # of the mask with itself, for a shift to be looked at
 MOST_MISSED = 1000.0  # samples of one band that can speak against a copy
-LARGEST_R = 0.98  # a correlation is not believed beyond this
+LARGEST_R = 0.995  # a correlation is not believed beyond this
 NOISE = 1.0 / 255  # quantisation and light compression: fainter local contrast counts less
 LIKE_WINDOW = (9, 9)  # samples; applied twice, for a tapered window of the local correlation
 
@@ -148,9 +151,9 @@ def measure(source: Gray, target: Gray, mask: Mask, *, within: bool) -> Agreemen
 def evidence_of(bands: tuple[Band, ...], *, within: bool) -> float:
     """Nats that bands hold; see the module. Negative for look-alikes of one picture."""
     total = 0.0
-    for band in bands:
+    for level, band in enumerate(bands):
         r = min(band.correlation, LARGEST_R)
-        usual = max(SELECTED_R, (1 + min(band.elsewhere, LARGEST_R)) / 2)
+        usual = max(USUAL[min(level, len(USUAL) - 1)], (1 + min(band.elsewhere, LARGEST_R)) / 2)
         if r > usual:
             total += 0.5 * band.samples * math.log((1 - usual**2) / (1 - r**2))
         if within:

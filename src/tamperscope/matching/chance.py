@@ -23,7 +23,7 @@ ALPHA = 0.005
 ALPHA_WITHIN = 0.01
 """The same inside one panel: there are fewer panels than pairs of them."""
 FLOOR = 1e-6
-SHORTEST_TAIL = 4.0  # nats over which the chance falls by a factor of e, at least
+SHORTEST_TAIL = 8.0  # nats over which the chance falls by a factor of e, at least
 TAIL = 10  # highest values from which the rate of the tail is taken
 
 NAMES = {
@@ -66,16 +66,21 @@ class Null:
 def chance_of(evidence: float, kind: str, *, within: bool) -> tuple[float, str]:
     """Look up the chance of an alignment: (chance, the null in words).
 
+    The larger of two: among panels of this modality, and among panels of all of them. A modality
+    whose panels had nothing in common says little about those it has not seen.
+
     Args:
         evidence: Nats.
         kind: Modality of the panel.
         within: Whether both places lie in one panel.
     """
-    null = nulls(kind, within=within)
+    own, every = nulls(kind, within=within), nulls("chart", within=within)
     what = NAMES[kind]
+    if every.chance(evidence) > own.chance(evidence):
+        own, what = every, NAMES["chart"]
     if within:
-        return null.chance(evidence), f"{what}, inside {null.cases:,} pristine panels"
-    return null.chance(evidence), f"{what}, {null.cases:,} unrelated pairs"
+        return own.chance(evidence), f"{what}, inside {own.cases:,} pristine panels"
+    return own.chance(evidence), f"{what}, {own.cases:,} unrelated pairs"
 
 
 @cache

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tamperscope.matching.match import Gray, Mask
 
 INK = 0.65  # grey value below which a pixel of a plot may belong to a line
+FAINT = 0.85  # the same for a small letter, which is mostly blended rim
 DARK = 0.35  # the same for a line that touches something filled
 SHORTEST_AXIS = 60  # pixels
 AXIS_SHARE = 0.12  # of the picture's side
@@ -53,7 +54,8 @@ def without_axes(gray: Gray, ignore: Mask) -> Mask:
         inside[top : y1 + 1, x0 : right + 1] = True
     if not inside.any():
         return ignore | marked.astype(np.bool_)
-    return np.asarray((ignore | _letters(ink, inside)) & ~inside | marked.astype(np.bool_))
+    faint = (gray < FAINT).astype(np.uint8)
+    return np.asarray((ignore | _letters(faint, inside)) & ~inside | marked.astype(np.bool_))
 
 
 def _letters(ink: NDArray[np.uint8], inside: Mask) -> Mask:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from tamperscope.matching import dense_field, geometry, keypoints
-from tamperscope.matching.match import Match, PreparedPanel, Proposal, Transform
+from tamperscope.matching.match import Match, PreparedPanel, Proposal
 from tamperscope.matching.verify import measure, verify
 
 DETECTORS = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt")
@@ -52,9 +52,10 @@ def best_evidence(
     best, tried = 0.0, _Tried(within=b is None)
     for proposal in _proposals(a, b, detectors):
         if tried.before(proposal) is None:
-            tried.add(proposal)
             found = measure(a, b, proposal)
             best = max(best, 0.0 if found is None else found.evidence)
+            # as if it had failed: whether a match is looked at again depends on its chance
+            tried.add(proposal, None)
     return best
 
 
@@ -92,24 +93,32 @@ def _propose(a: PreparedPanel, b: PreparedPanel | None, detector: str) -> list[P
 
 
 class _Tried:
-    """Transforms that were looked at: what repeats one of them is not looked at again."""
+    """Transforms that were looked at: what repeats one of them is not looked at again.
+
+    What failed from the places of one detector is looked at again from those of another: where a
+    proposal rests decides what it is aligned by.
+    """
 
     def __init__(self, *, within: bool) -> None:
         self.within = within
-        self.transforms: list[Transform] = []
+        self.proposals: list[Proposal] = []
+        self.outcomes: list[Match | None] = []
 
-    def add(self, proposal: Proposal) -> None:
-        """Remember the transform of a proposal."""
-        self.transforms.append(proposal.transform)
+    def add(self, proposal: Proposal, outcome: Match | None) -> None:
+        """Remember a proposal and what became of it."""
+        self.proposals.append(proposal)
+        self.outcomes.append(outcome)
 
     def before(self, proposal: Proposal) -> int | None:
         """Which earlier transform carries most points of a proposal; None where none does."""
         ways = [(proposal.source, proposal.target)]
         if self.within:
             ways.append((proposal.target, proposal.source))
-        for index, transform in enumerate(self.transforms):
+        for index, (earlier, outcome) in enumerate(zip(self.proposals, self.outcomes, strict=True)):
+            if outcome is None and earlier.detector != proposal.detector:
+                continue
             for source, target in ways:
-                off = np.linalg.norm(geometry.apply(transform, source) - target, axis=1)
+                off = np.linalg.norm(geometry.apply(earlier.transform, source) - target, axis=1)
                 if np.mean(off < SAME_PIXELS) >= SAME_SUPPORT:
                     return index
         return None
@@ -120,15 +129,13 @@ def _verified(
 ) -> list[Match]:
     matches: list[Match] = []
     tried = _Tried(within=b is None)
-    outcomes: list[Match | None] = []
     for proposal in proposals:
         earlier = tried.before(proposal)
         if earlier is None:
-            tried.add(proposal)
             found = verify(a, b, proposal)
-            outcomes.append(found)
+            tried.add(proposal, found)
         else:
-            known = outcomes[earlier]
+            known = tried.outcomes[earlier]
             found = None if known is None else replace(known, detector=proposal.detector)
         if found is not None:
             _add(matches, found, within=b is None)
