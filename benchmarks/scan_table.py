@@ -41,7 +41,7 @@ def table_row(row: dict) -> str:
         str(row["stage"]),
         f"{row['side'] ** 2} x {4 * row['channel']}",
         native,
-        number(ms["chunked"]),
+        number(ms.get("chunked")),
         number(ms.get("loop")),
         number(row["loop_over_native"]),
         number(limit),
