@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tamperscope.matching.erased import find_erased
+from tamperscope.matching.prepare import prepare
 from tests.matching.drawn_blots import blot, panel, stored
 
 AREA = (slice(60, 110), slice(90, 150))
@@ -82,3 +83,12 @@ def test_only_blots_are_looked_at():
 def test_a_turned_blot_has_the_same_areas():
     upright, turned = find_erased(panel(erased())), find_erased(panel(erased().T))
     np.testing.assert_array_equal(upright[0].mask.T, turned[0].mask)
+
+
+def test_an_ignored_mark_is_not_an_erased_area():
+    gray = blot(3)
+    gray[60:84, 90:150:4] = 20  # strokes of a word
+    ignore = np.zeros(gray.shape, bool)
+    ignore[58:86, 88:152] = True
+    pixels = np.repeat(np.clip(gray, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    assert find_erased(prepare(pixels, "blot", ignore)) == []

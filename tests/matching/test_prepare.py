@@ -39,3 +39,15 @@ def test_a_mask_of_another_size_and_float_pixels_are_refused():
         prepare(texture(0), "microscopy", np.zeros((3, 3), bool))
     with pytest.raises(ValueError, match="uint8"):
         prepare(texture(0).astype(np.float32), "microscopy")
+
+
+def test_what_surrounds_an_ignored_mark_is_continued_into_it_and_the_stored_values_are_kept():
+    pixels = texture(0)
+    pixels[100:110, 50:90] = 255
+    ignore = np.zeros((220, 240), bool)
+    ignore[100:110, 50:90] = True
+    panel = prepare(pixels, "microscopy", ignore)
+    around = panel.gray[90:97, 50:90].mean()
+    assert abs(panel.gray[103:107, 55:85].mean() - around) < 0.15
+    assert panel.seen[103:107, 55:85] == pytest.approx(1.0)
+    assert np.array_equal(panel.gray[150:], panel.seen[150:])

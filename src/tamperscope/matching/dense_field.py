@@ -166,7 +166,7 @@ def reduced_panel(panel: PreparedPanel, factor: float) -> PreparedPanel:
     size = max(round(height / factor), 1), max(round(width / factor), 1)
     gray = reduced(whole_image(panel.gray), size) / np.float32(IMAGE_ONE)
     usable = reduced(panel.usable.astype(np.uint16) * IMAGE_ONE, size) > IMAGE_ONE // 2
-    return replace(panel, gray=gray.astype(np.float32), usable=usable)
+    return replace(panel, gray=gray.astype(np.float32), usable=usable, stored=None)
 
 
 def mapped_back(

@@ -69,7 +69,7 @@ def find_erased(panel: PreparedPanel) -> list[Erased]:
     """
     if panel.kind != "blot":
         return []
-    areas = [area for area in flat_areas(panel.gray) if area.strength >= MIN_STRENGTH]
+    areas = [area for area in flat_areas(panel.seen) if area.strength >= MIN_STRENGTH]
     return [_erased(area) for area in sorted(areas, key=lambda area: -area.strength)]
 
 

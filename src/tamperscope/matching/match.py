@@ -20,10 +20,16 @@ Transform = NDArray[np.float64]  # (3, 3)
 class PreparedPanel:
     """One panel as the matchers see it; made by :func:`tamperscope.matching.prepare.prepare`."""
 
-    gray: Gray
+    gray: Gray  # brightness in [0, 1]; what surrounds letters and axes is continued into them
     usable: Mask  # False on letters, arrows, scale bars, saturated or empty areas
     kind: str  # modality, one of records.PANEL_KINDS: selects the null of the chance test
     name: str = ""  # for messages
+    stored: Gray | None = None  # brightness with letters and axes in it; None: ``gray`` is that
+
+    @property
+    def seen(self) -> Gray:
+        """Brightness of every pixel as it is stored, for what looks at the pixels' own noise."""
+        return self.gray if self.stored is None else self.stored
 
     def __post_init__(self) -> None:
         if self.gray.shape != self.usable.shape or self.gray.ndim != 2:

@@ -42,9 +42,9 @@ def prepare(
     ignore = cv2.dilate(ignore.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
     if kind == "facs":
         ignore = without_axes(gray, ignore)
-    gray = filled(gray, ~ignore)
-    usable &= ~ignore
-    return PreparedPanel(gray=gray, usable=usable, kind=kind, name=name)
+    return PreparedPanel(
+        gray=filled(gray, ~ignore), usable=usable & ~ignore, kind=kind, name=name, stored=gray
+    )
 
 
 def filled(gray: Gray, known: Mask) -> Gray:

@@ -103,7 +103,7 @@ def seam_candidates(panel: PreparedPanel) -> list[Candidate]:
     """Measure every run of steps that looks like a seam, down to :data:`CANDIDATE_VOTES`."""
     found = []
     for horizontal in (False, True):
-        gray = np.ascontiguousarray(panel.gray.T if horizontal else panel.gray)
+        gray = np.ascontiguousarray(panel.seen.T if horizontal else panel.seen)
         usable = np.ascontiguousarray(panel.usable.T if horizontal else panel.usable)
         kept: list[Candidate] = []
         for block in BLOCKS:
