@@ -161,10 +161,10 @@ def measured(operator: str, direction: str, shape: dict, threads: int, brief: bo
     return row
 
 
-def measured_rows(brief: bool) -> Iterator[dict]:
+def measured_rows(brief: bool, all_states: list[int]) -> Iterator[dict]:
     """Every row, each after its shape has been compared."""
     threads_before = torch.get_num_threads()
-    for states in (1, 16):
+    for states in all_states:
         for stage, (side, width) in enumerate(STAGES, start=1):
             rank, channel = width // 16, width * (2 if states == 16 else 1)
             refuse_on_disagreement(states, side, channel, rank)
@@ -189,12 +189,15 @@ def main(argv: list[str] | None = None) -> None:
         action="store_true",
         help="let every call fault in new pages, see docs/scan.md",
     )
+    parser.add_argument(
+        "--states", type=int, nargs="+", choices=(1, 16), default=[1, 16], help="to measure"
+    )
     asked = parser.parse_args(argv)
     brief = asked.brief
     kept = not asked.fresh_memory and keep_freed_memory()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     rows = []
-    for row in measured_rows(brief):
+    for row in measured_rows(brief, asked.states):
         print(line(row), flush=True)
         rows.append(row)
     result = {
