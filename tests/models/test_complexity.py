@@ -51,3 +51,10 @@ def test_without_the_noise_extractor_forma_costs_what_the_paper_says():
 def test_a_network_with_memory_is_refused():
     with pytest.raises(ValueError, match="meta device"):
         complexity(create_model("loma_test"), 64, 64)
+
+
+@pytest.mark.parametrize("builder", ["forma_small", "loma_small"])
+def test_small_networks_are_small(builder):
+    count = complexity(empty_network(builder, {}), 256, 256, training=False)
+    assert 3e6 < count.parameters < 6e6
+    assert count.operations + count.scan_operations < 1.5e9

@@ -142,14 +142,14 @@ def forma_base(**changes: Any) -> ForMa:
 
 
 def forma_small(**changes: Any) -> ForMa:
-    """Build one that trains on a CPU, without Noiseprint++, which needs the authors' weights."""
+    """Build one of 5.2 M parameters, without Noiseprint++, which needs the authors' weights."""
     small = ForMaConfig(
-        widths=(32, 64, 128, 256),
-        depths=(1, 1, 2, 1),
-        embedding=32,
+        widths=(48, 96, 192, 384),
+        depths=(1, 1, 3, 1),
+        embedding=48,
         extractors=("bayar", "srm"),
-        mixer_widths=(8, 16, 32),
-        noise_width=8,
+        mixer_widths=(12, 24, 48),
+        noise_width=12,
     )
     return ForMa(replace(small, **changes))
 

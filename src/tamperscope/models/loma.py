@@ -132,9 +132,9 @@ def loma_base(**changes: Any) -> LoMa:
 
 
 def loma_small(**changes: Any) -> LoMa:
-    """Build one that trains on a CPU."""
+    """Build one of 4.5 M parameters."""
     small = LoMaConfig(
-        widths=(32, 64, 128, 256), depths=(1, 1, 2, 1), state_size=4, decoder_width=64
+        widths=(48, 96, 192, 384), depths=(1, 2, 4, 1), state_size=4, decoder_width=128
     )
     return LoMa(replace(small, **changes))
 
