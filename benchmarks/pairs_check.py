@@ -1,20 +1,23 @@
-"""Does BioTamperNet learn to match, and does its affinity help? A short run on forged pairs.
+"""Does BioTamperNet learn to match? Short trainings on forged panels, answers for held-out sources.
 
-    python -m benchmarks.pairs_check                       3 x 10 processor minutes and the forging
-    python -m benchmarks.pairs_check --minutes 1 --pool 64 --held 32
+    python -m benchmarks.pairs_check                          5 x 10 processor minutes, and forging
+    python -m benchmarks.pairs_check --recipe idd --size 192  copies inside a panel
+    python -m benchmarks.pairs_check --minutes 4 --network "no loss: matching=0"
 
-Networks of one seed, ``biotampernet_small``, the same without affinity, and with another start of
-its temperature, are trained for the same processor time on the same forged pairs (recipe ``edd``,
-cells of 8 pixels, flips and exchanged sides drawn anew for every batch) and answer for pairs whose
-source pictures none has seen: the corpus' sources are split by repository. Beside them stands the
-constant mask that marks every pixel. Scores are pooled over both panels of all held-out pairs,
-pristine ones included, at a probability of 0.5; the score of a pair tells pairs that share
-something from those that do not.
-A check that the parts work together, not a benchmark of the method: the training is minutes long.
-Results: ``benchmarks/results/pairs_check.json``.
+Networks of one seed, each ``biotampernet_small`` with some fields changed, are trained for the same
+processor time on the same forged panels (mirrored and, of pairs, exchanged anew for every batch)
+and answer for panels whose sources none has seen: the corpus is split by origin. Beside them is the
+constant mask that marks every pixel. ``--network "NAME: FIELD=VALUE FIELD=VALUE"`` names another
+network; ``matching`` (weight of the matching loss) and ``rate`` may be changed like a field.
+
+Scores are pooled over all held-out panels, pristine ones included, at a probability of 0.5. What a
+network marks of *originals*, which only matching can find, and of *copies*, which may show an edge,
+is told apart. A check that the parts work together, not a benchmark of the method: the training is
+minutes long. Results: ``benchmarks/results/pairs_check_RECIPE.json``.
 """
 
 import argparse
+import ast
 import json
 import math
 import sys
@@ -23,6 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -30,167 +34,253 @@ from torch import Tensor
 from tamperscope.errors import ForgeError
 from tamperscope.evaluation.metrics import Counts, count, mcc_or_zero
 from tamperscope.models import PairNetwork, create_model
+from tamperscope.models.pair_network import PairLogits, mask_score
 from tamperscope.runtime import metadata
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.opening import open_sources
 from tamperscope.synth.recipe import find_recipe
-from tamperscope.training.pair_losses import biotampernet_loss
+from tamperscope.synth.sample import Sample
+from tamperscope.training.pair_losses import MATCHING, biotampernet_loss
+from tamperscope.training.partners import flipped, partner_maps
 
-RESULT = Path(__file__).parent / "results" / "pairs_check.json"
-NETWORKS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "without affinity": {"affinity": False},
-    "alpha 20": {"alpha": 20.0},
-}
+RESULTS = Path(__file__).parent / "results"
+NETWORKS = (
+    "as it is",
+    "without matching loss: matching=0",
+    "published affinity: descriptor='encoder' consensus=False alpha=5.0 matching=0",
+    "published affinity, matching loss: descriptor='encoder' consensus=False alpha=5.0",
+    "without affinity: affinity=False",
+)
+RECIPES = ("edd", "idd", "cstd")
 SEED = 0
 BATCH = 8
 RATE = 2e-3
 WARM_UP = 0.05  # of the time
-REGIONS = ("overlap", "paste", "unrelated", "neighbours")  # operations with a boundary to find
+CELL = 8  # pixels, of the small network up to 256 x 256
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Forged pairs: two panels and two masks each."""
+class Panels:
+    """Forged pairs, or single panels; everything is there once for each panel of a sample."""
 
-    images: tuple[Tensor, Tensor]  # uint8 (pair, 3, height, width)
-    masks: tuple[Tensor, Tensor]  # bool (pair, height, width)
+    images: tuple[Tensor, ...]  # uint8 (sample, 3, height, width)
+    originals: tuple[Tensor, ...]  # bool (sample, height, width)
+    copies: tuple[Tensor, ...]  # bool (sample, height, width)
+    partners: tuple[Tensor, ...]  # (sample, partner, 2, rows, columns)
+    operations: tuple[str, ...]
+    both: bool  # whether originals are to be marked; of a seam the seam alone is
 
     @property
-    def shared(self) -> np.ndarray:
-        """Whether a pair shares anything."""
-        return self.masks[0].flatten(1).any(dim=1).numpy()
+    def masks(self) -> tuple[Tensor, ...]:
+        """What is to be marked."""
+        if not self.both:
+            return self.copies
+        return tuple(a | b for a, b in zip(self.originals, self.copies, strict=True))
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Whether anything of a sample is to be marked."""
+        return np.any([mask.flatten(1).any(dim=1).numpy() for mask in self.masks], axis=0)
 
 
-def forged(corpus: Path, split: str, number: int, size: int, epoch: int) -> Pairs:
-    """Make ``number`` pairs from one side of the corpus' sources."""
-    recipe = find_recipe("edd")
-    kept = {name: recipe.operations[name] for name in REGIONS}
-    recipe = replace(recipe, size=(size, size), operations=kept)
+def forged(
+    corpus: Path, recipe_name: str, split: str, number: int, size: int, epoch: int
+) -> Panels:
+    """Make samples from one side of the corpus' sources."""
+    recipe = replace(find_recipe(recipe_name), size=(size, size))
     source = open_sources([str(corpus)], split=split)
-    panels: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    masks: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    samples: list[Sample] = []
     index = 0
-    while len(masks[0]) < number:
+    while len(samples) < number:
         try:
-            sample = make_sample(recipe, source, SEED, epoch, index)
+            samples.append(make_sample(recipe, source, SEED, epoch, index))
         except ForgeError:
-            sample = None
+            print(f"sample {index} could not be made", flush=True)
         index += 1
-        if sample is not None and len(sample.panels) == 2:
-            for side in (0, 1):
-                panels[side].append(sample.panels[side].transpose(2, 0, 1))
-                masks[side].append(sample.sources[side] | sample.targets[side])
-    images = tuple(torch.from_numpy(np.stack(side)) for side in panels)
-    truth = tuple(torch.from_numpy(np.stack(side)) for side in masks)
-    return Pairs((images[0], images[1]), (truth[0], truth[1]))
+    sides = range(len(samples[0].panels))
+    partners = [partner_maps(sample, CELL) for sample in samples]
+
+    def stacked(arrays: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays))
+
+    return Panels(
+        tuple(stacked([s.panels[i].transpose(2, 0, 1) for s in samples]) for i in sides),
+        tuple(stacked([s.sources[i] for s in samples]) for i in sides),
+        tuple(stacked([s.targets[i] for s in samples]) for i in sides),
+        tuple(stacked([maps[i] for maps in partners]) for i in sides),
+        tuple(s.operation for s in samples),
+        both=recipe_name != "cstd",
+    )
 
 
-def batch_of(pairs: Pairs, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Draw a batch; sides are exchanged and both panels flipped, each at even chances."""
-    chosen = torch.from_numpy(rng.permutation(len(pairs.masks[0]))[:BATCH])
-    first, second = (image[chosen].float() / 255 for image in pairs.images)
-    source, target = (mask[chosen] for mask in pairs.masks)
-    if rng.random() < 0.5:
-        first, second, source, target = second, first, target, source
+def batch_of(
+    panels: Panels, rng: np.random.Generator
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Draw a batch: images, masks and partners of each side; mirrored and exchanged by chance."""
+    chosen = torch.from_numpy(rng.permutation(len(panels.operations))[:BATCH])
+    images = [image[chosen].float() / 255 for image in panels.images]
+    masks = [mask[chosen] for mask in panels.masks]
+    partners = [places[chosen] for places in panels.partners]
     for axis in (-1, -2):
         if rng.random() < 0.5:
-            first, second, source, target = (x.flip(axis) for x in (first, second, source, target))
-    return first, second, source, target
+            images, masks = ([x.flip(axis) for x in side] for side in (images, masks))
+            partners = [flipped(places, axis) for places in partners]
+    if rng.random() < 0.5:
+        images, masks, partners = images[::-1], masks[::-1], partners[::-1]
+    return images, masks, partners
 
 
-def trained(pairs: Pairs, changes: dict[str, Any], minutes: float) -> tuple[PairNetwork, int]:
+def answered(network: PairNetwork, images: list[Tensor]) -> PairLogits:
+    """Compare pairs, or single panels with themselves."""
+    return network(images[0], images[-1], same=len(images) == 1)
+
+
+def trained(panels: Panels, changes: dict[str, Any], minutes: float) -> tuple[PairNetwork, int]:
     """Train a fresh network for so much processor time; the network and its steps."""
-    network = create_model("biotampernet_small", seed=SEED, drop_path=0.0, **changes).train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.05)
+    fields = {key: value for key, value in changes.items() if key not in ("matching", "rate")}
+    highest, matching = changes.get("rate", RATE), changes.get("matching", MATCHING)
+    network = create_model("biotampernet_small", seed=SEED, drop_path=0.0, **fields).train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=highest, weight_decay=0.05)
     rng = np.random.default_rng([SEED, 1])
     seconds, spent, steps = 60 * minutes, 0.0, 0
+    losses: list[float] = []
     while spent < seconds:
         began = time.process_time()
         done = spent / seconds
-        rate = RATE * min(done / WARM_UP + 0.02, 0.5 * (1 + math.cos(math.pi * done)))
+        rate = highest * min(done / WARM_UP + 0.02, 0.5 * (1 + math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        first, second, source, target = batch_of(pairs, rng)
-        loss = biotampernet_loss(network(first, second), source, target)
+        images, masks, partners = batch_of(panels, rng)
+        loss = biotampernet_loss(
+            answered(network, images),
+            masks[0],
+            masks[-1],
+            partners=(partners[0], partners[-1]),
+            matching=matching,
+            same=len(images) == 1,
+        )
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
+        losses.append(loss.item())
         spent += time.process_time() - began
         steps += 1
-        if steps % 20 == 0:
-            print(f"  {spent:5.0f} s, step {steps}: loss {loss.item():.3f}", flush=True)
+        if steps % 50 == 0:
+            print(f"  {spent:5.0f} s, step {steps}: {np.mean(losses[-50:]):.3f}", flush=True)
     return network.eval(), steps
 
 
-def answers(network: PairNetwork, pairs: Pairs) -> tuple[list[np.ndarray], np.ndarray]:
-    """Heatmaps of both sides, (pair, height, width), and the scores of the pairs."""
-    heatmaps: list[list[Tensor]] = [[], []]
-    scores = []
+def answers(network: PairNetwork, panels: Panels) -> tuple[list[np.ndarray], np.ndarray]:
+    """Heatmaps of each side, (sample, height, width), and the scores of the samples."""
+    heatmaps: list[list[Tensor]] = [[] for _ in panels.images]
     with torch.inference_mode():
-        for start in range(0, len(pairs.masks[0]), BATCH):
+        for start in range(0, len(panels.operations), BATCH):
             part = slice(start, start + BATCH)
-            logits = network(*(image[part].float() / 255 for image in pairs.images))
-            heatmaps[0].append(logits.first.heatmap)
-            heatmaps[1].append(logits.second.heatmap)
-            scores.append(logits.score)
-    return [torch.cat(side).numpy() for side in heatmaps], torch.cat(scores).numpy()
+            logits = answered(network, [image[part].float() / 255 for image in panels.images])
+            for kept, branch in zip(heatmaps, (logits.first, logits.second), strict=False):
+                kept.append(branch.heatmap)
+    joined = [torch.cat(side) for side in heatmaps]
+    scores = torch.stack([mask_score(heat) for heat in joined]).amin(dim=0)
+    return [heat.numpy() for heat in joined], scores.numpy()
 
 
-def scored(heatmaps: list[np.ndarray], pairs: Pairs) -> dict[str, float]:
-    """Pooled pixel scores at a probability of 0.5, of the panel shown first and of both."""
-    counts = [
-        count(heat > 0.5, mask.numpy()) for heat, mask in zip(heatmaps, pairs.masks, strict=True)
-    ]
-    both: Counts = counts[0] + counts[1]
+def scored(heatmaps: list[np.ndarray], scores: np.ndarray, panels: Panels) -> dict[str, float]:
+    """Pooled pixel scores, shares of originals and copies that were marked, and image scores."""
+    marked = [heat > 0.5 for heat in heatmaps]
+    total = Counts()
+    for mine, truth in zip(marked, panels.masks, strict=True):
+        total += count(mine, truth.numpy())
+    images = count(scores > 0.5, panels.changed)
     return {
-        "f1": both.f1,
-        "mcc": mcc_or_zero(both),
-        "iou": both.iou,
-        "f1_first": counts[0].f1,
-        "f1_second": counts[1].f1,
+        "pixel_f1": total.f1,
+        "pixel_mcc": mcc_or_zero(total),
+        "pixel_precision": total.precision,
+        "originals": share_marked(marked, panels.originals),
+        "copies": share_marked(marked, panels.copies),
+        "image_mcc": mcc_or_zero(images),
+        "image_auc": area_under_curve(scores, panels.changed),
+        **by_operation(marked, panels),
     }
 
 
-def area_under_curve(scores: np.ndarray, shared: np.ndarray) -> float:
-    """Chance that a pair with shared content scores above one without; ties count half."""
-    positive, negative = scores[shared], scores[~shared]
+def share_marked(marked: list[np.ndarray], masks: tuple[Tensor, ...]) -> float:
+    """Share of the pixels of ``masks`` that were marked; NaN if there are none."""
+    hits = sum(int((mine & mask.numpy()).sum()) for mine, mask in zip(marked, masks, strict=True))
+    pixels = sum(int(mask.sum()) for mask in masks)
+    return hits / pixels if pixels else math.nan
+
+
+def by_operation(marked: list[np.ndarray], panels: Panels) -> dict[str, float]:
+    """Pixel MCC of the samples of each operation; of pristine ones the share that was marked."""
+    found = {}
+    names = np.array(panels.operations)
+    for name in sorted(set(panels.operations)):
+        chosen = names == name
+        own = Counts()
+        for mine, truth in zip(marked, panels.masks, strict=True):
+            own += count(mine[chosen], truth.numpy()[chosen])
+        tampered = own.hits + own.misses
+        pristine = own.false_alarms + own.rejections
+        found[name] = mcc_or_zero(own) if tampered else own.false_alarms / pristine
+    return found
+
+
+def area_under_curve(scores: np.ndarray, changed: np.ndarray) -> float:
+    """Chance that a changed sample scores above a pristine one; ties count half."""
+    positive, negative = scores[changed], scores[~changed]
     if not (len(positive) and len(negative)):
         return math.nan
     above = (positive[:, None] > negative[None]).mean()
     return float(above + 0.5 * (positive[:, None] == negative[None]).mean())
 
 
+def parsed(text: str) -> tuple[str, dict[str, Any]]:
+    """Read ``NAME: FIELD=VALUE FIELD=VALUE``."""
+    name, _, fields = text.partition(":")
+    pairs = (field.partition("=") for field in fields.split())
+    return name.strip(), {key: ast.literal_eval(value) for key, _, value in pairs}
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", choices=RECIPES, default="edd")
+    parser.add_argument("--network", action="append", metavar="NAME: FIELD=VALUE ...")
     parser.add_argument("--minutes", type=float, default=10.0, help="processor time a network")
-    parser.add_argument("--pool", type=int, default=1000, help="pairs to train on")
-    parser.add_argument("--held", type=int, default=200, help="pairs to answer for")
+    parser.add_argument("--pool", type=int, default=2000, help="samples to train on")
+    parser.add_argument("--held", type=int, default=200, help="samples to answer for")
     parser.add_argument("--size", type=int, default=128, help="pixels of a panel, each way")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, help="default: results/pairs_check_RECIPE.json")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    pool = forged(options.corpus, "train", options.pool, options.size, epoch=0)
-    held = forged(options.corpus, "valid", options.held, options.size, epoch=1)
-    everything = [np.ones(mask.shape, np.float32) for mask in held.masks]
+    cv2.setNumThreads(options.threads)
+    out = options.out or RESULTS / f"pairs_check_{options.recipe}.json"
+    options.network = options.network or list(NETWORKS)
+    networks = dict(parsed(text) for text in options.network)
+    made = (options.corpus, options.recipe)
+    pool = forged(*made, "train", options.pool, options.size, epoch=0)
+    held = forged(*made, "valid", options.held, options.size, epoch=1)
     result = metadata(seed=SEED, **{k: str(v) for k, v in vars(options).items()})
-    result["held"] = {"pairs": len(held.shared), "shared": int(held.shared.sum())}
-    result["constant"] = scored(everything, held)
-    print(f"constant mask: {json.dumps(result['constant'])}", flush=True)
-    for name, changes in NETWORKS.items():
+    result["held"] = {"samples": len(held.changed), "changed": int(held.changed.sum())}
+    everything = [np.ones(mask.shape, np.float32) for mask in held.masks]
+    result["constant"] = scored(everything, np.ones(len(held.changed)), held)
+    report("constant mask", result["constant"])
+    for name, changes in networks.items():
         print(name, flush=True)
         network, steps = trained(pool, changes, options.minutes)
-        heatmaps, scores = answers(network, held)
-        row = {"steps": steps, **scored(heatmaps, held)}
-        row["pair_auc"] = area_under_curve(scores, held.shared)
-        result[name] = row
-        print(f"{name}: {json.dumps(row)}", flush=True)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(options.out)
+        result[name] = {"steps": steps, "changes": changes}
+        result[name] |= scored(*answers(network, held), held)
+        report(name, result[name])
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(out)
+
+
+def report(name: str, row: dict[str, Any]) -> None:
+    numbers = {key: round(value, 3) for key, value in row.items() if isinstance(value, float)}
+    print(f"{name}: {json.dumps(numbers)}", flush=True)
 
 
 if __name__ == "__main__":

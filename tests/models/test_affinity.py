@@ -10,6 +10,7 @@ from tamperscope.models.affinity import (
     Embedding,
     Refinement,
     Similarity,
+    Strongest,
     bidirectional_softmax,
     cell_places,
     strongest,
@@ -51,7 +52,9 @@ def test_equal_similarities_have_an_affinity_of_one_over_n_m():
     rows = next(Similarity(5.0, 0.0, learned=True).rows(*[ones(6), ones(4)], same=False))
     torch.testing.assert_close(rows.log_affinity.exp(), torch.full((1, 6, 4), 1 / 24))
     # ... which is what log(1 + N M P) calls log 2.
-    torch.testing.assert_close(strongest(rows, 3, 6), torch.full((1, 6, 3), math.log(2)))
+    best = strongest(rows, 3, 6)
+    torch.testing.assert_close(best.values, torch.full((1, 6, 3), math.log(2)))
+    assert best.other == (1, 4)
 
 
 def ones(cells):
@@ -106,10 +109,19 @@ def test_blocks_of_rows_give_what_the_whole_map_gives(monkeypatch, same):
 
 def test_few_partners_are_filled_up_with_nothing():
     rows = next(Similarity(5.0, 0.0, learned=True).rows(ones(6), ones(4), same=False))
-    values = strongest(rows, 9, 6)
+    values = strongest(rows, 9, 6).values
     assert values.shape == (1, 6, 9)
     assert torch.equal(values[..., 4:], torch.zeros(1, 6, 5))
     assert (values[..., :4] > 0).all()
+
+
+def test_the_strongest_partner_is_named():
+    first, second = embedded(2, 3, 4, 8), embedded(2, 2, 5, 8, seed=1)
+    rows = next(Similarity(7.0, 2.0, learned=True).rows(first, second, same=False))
+    best = strongest(rows, 3, 12)
+    assert torch.equal(best.partner, rows.log_affinity.argmax(dim=2))
+    largest = torch.log1p(120 * rows.log_affinity.exp().amax(dim=2))
+    torch.testing.assert_close(best.values[..., 0], largest)
 
 
 def embedder(tied, rotary="none"):
@@ -154,11 +166,33 @@ def test_rotating_by_row_and_column_needs_four_channels():
         rotated_2d(torch.zeros(1, 2, 2, 6))
 
 
+def kept(values, partner=None):
+    """What is kept of 15 x 15 cells, in two blocks of rows."""
+    partner = torch.zeros(values.shape[:2], dtype=torch.long) if partner is None else partner
+    return [
+        Strongest(values[:, part], partner[:, part], (15, 15))
+        for part in (slice(None, 100), slice(100, None))
+    ]
+
+
 def test_refinement_sees_a_neighbourhood_of_seven_by_seven():
     torch.manual_seed(0)
-    refine = Refinement(3).eval()
+    refine = Refinement(3, agreed=False).eval()
     values = torch.zeros(1, 15 * 15, 3)
     values[0, 7 * 15 + 7] = 5.0
-    changed = refine(values, (15, 15))[0] - refine(torch.zeros_like(values), (15, 15))[0]
+    before = refine(kept(torch.zeros_like(values)), (15, 15))[0]
+    changed = refine(kept(values), (15, 15))[0] - before
     rows, columns = changed.abs().gt(1e-7).nonzero(as_tuple=True)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 10, 4, 10)
+
+
+def test_refinement_hears_the_consensus_only_if_asked_to():
+    torch.manual_seed(0)
+    values = torch.zeros(1, 15 * 15, 3)
+    together = torch.arange(15 * 15)[None]
+    for agreed in (False, True):
+        refine = Refinement(3, agreed=agreed).eval()
+        alike = torch.equal(
+            refine(kept(values), (15, 15)), refine(kept(values, together), (15, 15))
+        )
+        assert alike != agreed

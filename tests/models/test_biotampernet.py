@@ -5,8 +5,8 @@ import torch
 
 from tamperscope.errors import ModelNameError
 from tamperscope.models import PAIR_MODELS, create_model, list_models
-from tamperscope.models.biotampernet import BioTamperNetConfig
 from tamperscope.models.complexity import complexity
+from tamperscope.models.pair_config import BioTamperNetConfig
 from tamperscope.models.pair_network import mask_score
 from tamperscope.models.weights import WeightsCard, config_of, empty_network, load_weights
 from tamperscope.models.weights import save_weights as save
@@ -24,6 +24,10 @@ ABLATIONS = {
     "rotary 2-D": {"rotary": "2d"},
     "untied": {"tied": False},
     "all scales compared": {"match_scales": 0},
+    "light descriptor": {"descriptor": "local"},
+    "light descriptor of eight turns": {"descriptor": "turned", "descriptor_width": 8},
+    "consensus": {"consensus": True},
+    "strips": {"strips": True},
     "no suppression": {"sigma": 0.0},
     "sigma 4": {"sigma": 4.0},
     "alpha 20": {"alpha": 20.0},
@@ -66,14 +70,17 @@ def tensors(logits):
         value
         for branch in (logits.first, logits.second)
         for value in vars(branch).values()
-        if value is not None
+        if isinstance(value, torch.Tensor)
     ]
 
 
 def differs(logits, others):
     """Whether any answer differs by more than rounding, the cells' own included."""
-    pairs = zip(tensors(logits)[-2:], tensors(others)[-2:], strict=True)
-    return any(a.shape != b.shape or not torch.allclose(a, b, atol=2e-5) for a, b in pairs)
+    one, two = tensors(logits), tensors(others)
+    pairs = zip(one, two, strict=False)
+    return len(one) != len(two) or any(
+        a.shape != b.shape or not torch.allclose(a, b, atol=2e-5) for a, b in pairs
+    )
 
 
 def test_swapped_inputs_give_swapped_outputs(network):
@@ -178,6 +185,29 @@ def test_training_and_prediction_compute_the_same_affinities(network, monkeypatc
         torch.testing.assert_close(network(a, b, same=True).first.mask, whole, rtol=1e-4, atol=1e-5)
 
 
+def test_affinities_are_kept_in_training_only(network):
+    a, b = drawn(2, 3, 64, 64), drawn(2, 3, 64, 64, seed=1)
+    fresh = create_model("biotampernet_test", drop_path=0.0)
+    logits = fresh.train()(a, b)
+    there, back = (branch.cross_rows.log_affinity for branch in (logits.first, logits.second))
+    assert there.shape == (2, 64, 64)
+    torch.testing.assert_close(there, back.transpose(1, 2))
+    own = logits.first.self_rows.log_affinity
+    torch.testing.assert_close(own, own.transpose(1, 2))
+    assert not torch.allclose(own, logits.second.self_rows.log_affinity)
+    quiet = network(a, b)  # evaluation, gradients recorded
+    assert quiet.first.self_rows is quiet.first.cross_rows is quiet.second.cross_rows is None
+
+
+def test_an_image_with_itself_is_encoded_once_and_answered_alike(network):
+    a = drawn(2, 3, 64, 64)
+    with torch.no_grad():
+        once, twice = network(a, a, same=True), network(a, a.clone(), same=True)
+    assert once.first is once.second
+    for branch in (twice.first, twice.second):
+        torch.testing.assert_close(branch.mask, once.first.mask)
+
+
 def test_comparing_an_image_with_itself_suppresses_itself(network):
     a = drawn(1, 3, 64, 64)
     with torch.no_grad():
@@ -225,16 +255,18 @@ def test_what_is_no_pair_is_refused(network):
         {"context": "lstm"},
         {"norm": "group"},
         {"single": "thirds"},
+        {"descriptor": "sift"},
         {"widths": (8, 16)},
         {"alpha": 0.0},
         {"blocks": 0},
         {"match_scales": 5},
+        {"descriptor": "turned", "tied": False},
     ],
     ids=str,
 )
 def test_a_config_that_describes_no_network_is_refused(wrong):
     with pytest.raises(
-        ValueError, match=r"must be one of|must pair up|1 at least|there are 4 scales"
+        ValueError, match=r"must be (one of|tied)|must pair up|1 at least|there are 4 scales"
     ):
         dataclasses.replace(BioTamperNetConfig(), **wrong)
 

@@ -5,8 +5,16 @@ import torch
 import torch.nn.functional as F
 
 from tamperscope.models import create_model
+from tamperscope.models.affinity import Embedding, Rows, Similarity
 from tamperscope.models.pair_network import BranchLogits, PairLogits
-from tamperscope.training.pair_losses import biotampernet_loss, cell_shares, role_loss
+from tamperscope.training.pair_losses import (
+    biotampernet_loss,
+    cell_shares,
+    cells_beside,
+    matching_loss,
+    role_loss,
+)
+from tamperscope.training.partners import PARTNERS
 
 
 def answer(mask=0.0, alone=0.0, crossed=0.0, role=None, size=(32, 32), cells=(4, 4)):
@@ -103,3 +111,123 @@ def test_the_loss_of_a_network_reaches_its_first_and_last_weights():
     loss.backward()
     for name in ("encoder.embedding.conv1.weight", "decoder.predict.weight"):
         assert network.get_parameter(name).grad.abs().sum() > 0
+
+
+def rows_of(similarity, other):
+    """All rows of similarities (batch, N, M)."""
+    half = similarity - similarity.logsumexp(1, keepdim=True) / 2
+    return Rows(slice(0, similarity.shape[1]), half, similarity.logsumexp(2), other)
+
+
+def no_partners(count, grid):
+    return torch.full((count, PARTNERS, 2, *grid), torch.nan)
+
+
+def places(*partners, grid=(2, 3)):
+    """Partners of one panel from {cell: (x, y)}, a dictionary for each of its partners."""
+    found = no_partners(1, grid)
+    for number, of_cells in enumerate(partners):
+        for (row, column), place in of_cells.items():
+            found[0, number, :, row, column] = torch.tensor(place)
+    return found
+
+
+def test_of_undecided_affinities_a_partner_costs_the_logarithm_of_their_number():
+    """P = 1 / (N M) everywhere; half its logarithm is charged; no cell is far from a partner."""
+    rows = rows_of(torch.zeros(1, 6, 8), (2, 4))
+    loss = matching_loss(rows, places({(0, 1): (3.0, 1.0)}))
+    assert loss.item() == pytest.approx(math.log(6 * 8) / 2)
+    between = matching_loss(rows, places({(0, 1): (1.5, 0.25)}))  # four cells show it
+    assert between.item() == pytest.approx(math.log(6 * 8 / 4) / 2)
+    either = matching_loss(rows, places({(0, 1): (3.0, 1.0)}, {(0, 1): (0.0, 0.0)}))
+    assert either.item() == pytest.approx(math.log(6 * 8 / 2) / 2)
+
+
+def test_cells_without_a_partner_cost_what_they_claim():
+    rows = rows_of(torch.zeros(1, 16, 16), (4, 4))
+    alone = matching_loss(rows, no_partners(1, (4, 4)))
+    assert alone.item() == pytest.approx(-math.log1p(-1 / 256), rel=1e-4)
+    sure = rows_of(60 * torch.eye(16)[None], (4, 4))
+    assert matching_loss(sure, no_partners(1, (4, 4))).item() == pytest.approx(
+        -math.log(1e-3), rel=1e-3
+    )
+    # the neighbours of a cell that has one are not asked: they may show a part of it
+    spared = matching_loss(sure, places({(1, 1): (1.0, 1.0)}, grid=(4, 4)))
+    assert spared.item() == pytest.approx(-math.log(1e-3), rel=1e-3)
+    known = {(1, 1): (1.0, 1.0), (2, 3): (3.0, 2.0), (3, 1): (1.0, 3.0), (1, 2): (2.0, 1.0)}
+    assert matching_loss(sure, places(known, grid=(4, 4))).item() < 1e-6  # none is far from these
+
+
+def test_the_right_affinities_cost_nothing_and_wrong_ones_much():
+    grid = (2, 3)
+    right = {(r, c): (float(2 - c), float(r)) for r in range(2) for c in range(3)}
+    order = torch.tensor([2, 1, 0, 5, 4, 3])
+    mirrored = 40 * torch.eye(6)[order][None]
+    assert matching_loss(rows_of(mirrored, grid), places(right)).item() < 1e-6
+    assert matching_loss(rows_of(40 * torch.eye(6)[None], grid), places(right)).item() > 20
+
+
+def test_cells_beside_a_place_are_those_less_than_one_away():
+    index, counts = cells_beside(
+        places({(0, 0): (0.5, 0.25), (0, 1): (2.0, 1.0), (1, 0): (-0.25, 0.0)}), (2, 3)
+    )
+    assert index.shape == counts.shape == (1, 6, 4 * PARTNERS)
+    beside = [sorted(index[0, n][counts[0, n]].tolist()) for n in range(6)]
+    assert beside == [[0, 1, 3, 4], [5], [], [0], [], []]
+
+
+def test_matching_has_gradients_where_nothing_matches():
+    for partners in (no_partners(2, (4, 4)), no_partners(2, (4, 4)).nan_to_num(3.0)):
+        similarity = torch.randn(2, 16, 16, generator=torch.Generator().manual_seed(0))
+        similarity.requires_grad_()
+        matching_loss(rows_of(similarity, (4, 4)), partners).backward()
+        assert similarity.grad.isfinite().all()
+        assert similarity.grad.abs().sum() > 0
+
+
+def test_partners_of_other_cells_are_refused():
+    with pytest.raises(ValueError, match="do not go with affinities"):
+        matching_loss(rows_of(torch.zeros(1, 6, 8), (2, 4)), no_partners(1, (4, 4)))
+
+
+def test_matching_can_be_learned_from_the_loss_alone():
+    """Free vectors of cells; after a few steps each finds the partner it was told of."""
+    generator = torch.Generator().manual_seed(0)
+    free = torch.randn(2, 1, 24, 8, generator=generator).requires_grad_()
+    order = torch.randperm(24, generator=generator)
+    told = places(
+        {(n // 6, n % 6): (float(order[n] % 6), float(order[n] // 6)) for n in range(24)},
+        grid=(4, 6),
+    )
+    similarity = Similarity(5.0, 0.0, learned=True)
+    optimiser = torch.optim.Adam([free, *similarity.parameters()], lr=0.05)
+    for _ in range(60):
+        first, second = (Embedding(*[F.normalize(x, dim=-1)] * 2, (4, 6)) for x in free)
+        rows = next(similarity.rows(first, second, same=False))
+        optimiser.zero_grad()
+        matching_loss(rows, told).backward()
+        optimiser.step()
+    assert torch.equal(rows.half[0].argmax(dim=1), order)
+
+
+def test_the_matching_term_takes_what_the_network_keeps_in_training_only():
+    network = create_model("biotampernet_test", drop_path=0.0)
+    images = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    masks = (HALF.expand(2, -1, -1),) * 2
+    some = places({(0, 1): (3.0, 2.0)}, grid=(4, 4)).expand(2, -1, -1, -1, -1)
+    logits = network.train()(*images)
+    plain = biotampernet_loss(logits, *masks)
+    total = biotampernet_loss(logits, *masks, partners=(some, some), matching=0.7)
+    nothing = no_partners(2, (4, 4))
+    expected = torch.stack([
+        (matching_loss(branch.cross_rows, some) + matching_loss(branch.self_rows, nothing)) / 2
+        for branch in (logits.first, logits.second)
+    ])  # fmt: skip
+    torch.testing.assert_close(total - plain, 0.7 * expected.mean())
+    itself = biotampernet_loss(logits, *masks, partners=(some, some), matching=1.0, same=True)
+    assert itself > total
+    assert biotampernet_loss(logits, *masks, partners=(some, some), matching=0.0) == plain
+    with torch.no_grad():
+        quiet = network.eval()(*images)
+    assert quiet.first.cross_rows is None
+    assert quiet.first.self_rows is None

@@ -21,9 +21,10 @@ Without gradients everything runs in blocks of rows, so that no N x M map is eve
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +32,9 @@ from torch import Tensor, nn
 
 from tamperscope.models.layers import BatchNorm, Conv, Pointwise
 from tamperscope.models.network import Size
+from tamperscope.models.pair_consensus import CHANNELS, consensus
 from tamperscope.models.pair_encoders import TransformerBlock
+from tamperscope.models.pair_turns import TRANSPOSED, most_alike, turned_back
 from tamperscope.models.rotary import rotated_1d, rotated_2d
 from tamperscope.models.ss2d import SS2D
 
@@ -90,6 +93,11 @@ class Embedding:
     query: Tensor  # C, (batch, cell, channel)
     key: Tensor  # B, (batch, cell, channel)
     grid: Size  # rows and columns of cells
+    blocks: bool = False  # whether the channels are eight turns, to be compared under all of them
+
+    def roll(self, count: int) -> "Embedding":
+        """Move the maps of the batch on by ``count``."""
+        return replace(self, query=self.query.roll(count, 0), key=self.key.roll(count, 0))
 
 
 class Embedder(nn.Module):
@@ -121,6 +129,16 @@ class Embedder(nn.Module):
         key = query if self.key is None else self.unit(self.key(x))
         return Embedding(query, key, (x.shape[1], x.shape[2]))
 
+    def of_turns(self, maps: Sequence[Tensor]) -> Embedding:
+        """Embed the eight turns of a map, each (batch, rows, columns, channel) as it was turned."""
+        blocks: list[Tensor] = []
+        for half in (maps[:TRANSPOSED], maps[TRANSPOSED:]):  # each four of one shape
+            x = F.elu(self.query(self.norm(self.context(torch.cat(tuple(half)))))) + 1
+            blocks += x.chunk(len(half))
+        upright = [turned_back(x, turn) for turn, x in enumerate(blocks)]
+        query = F.normalize(torch.cat(upright, dim=-1).flatten(1, 2).float(), dim=-1)
+        return Embedding(query, query, (upright[0].shape[1], upright[0].shape[2]), blocks=True)
+
     def unit(self, x: Tensor) -> Tensor:
         """ELU + 1, rotary positions if asked for, length 1; cells in one row."""
         positive = F.elu(x) + 1
@@ -128,7 +146,7 @@ class Embedder(nn.Module):
             positive = rotated_1d(positive)
         elif self.rotary == "2d":
             positive = rotated_2d(positive)
-        return F.normalize(positive.flatten(1, 2), dim=-1)
+        return F.normalize(positive.flatten(1, 2).float(), dim=-1)
 
 
 def cell_places(grid: Size, device: torch.device) -> Tensor:
@@ -159,6 +177,11 @@ class Rows:
     cells: slice  # of the first map
     half: Tensor  # s - column / 2, (batch, row, cell of the second map)
     row: Tensor  # (batch, row)
+    other: Size  # rows and columns of cells of the second map
+
+    def of(self, panels: slice) -> "Rows":
+        """Rows of some panels of the batch."""
+        return Rows(self.cells, self.half[panels], self.row[panels], self.other)
 
     @property
     def log_affinity(self) -> Tensor:
@@ -192,7 +215,8 @@ class Similarity(nn.Module):
         count = first.query.shape[1]
         if torch.is_grad_enabled() or self.training:
             s = self.block(first, second, slice(0, count), same=same)
-            yield Rows(slice(0, count), s - s.logsumexp(1, keepdim=True) / 2, s.logsumexp(2))
+            half = s - s.logsumexp(1, keepdim=True) / 2
+            yield Rows(slice(0, count), half, s.logsumexp(2), second.grid)
             return
         width = max(BLOCK_VALUES // (len(second.key) * second.key.shape[1]), 1)
         blocks = [slice(top, min(top + width, count)) for top in range(0, count, width)]
@@ -203,20 +227,43 @@ class Similarity(nn.Module):
         for cells in blocks:
             if len(blocks) > 1:
                 s = self.block(first, second, cells, same=same)
-            yield Rows(cells, s - column / 2, s.logsumexp(2))
+            yield Rows(cells, s - column / 2, s.logsumexp(2), second.grid)
 
     def block(self, first: Embedding, second: Embedding, cells: slice, *, same: bool) -> Tensor:
         """Similarities of some cells of the first map, (batch, row, cell of the second map)."""
-        query = first.query[:, cells] * self.log_alpha.exp()
-        s = query @ second.key.transpose(1, 2)
+        alike = most_alike if first.blocks else plain_products
+        with full_precision(first.query.device.type):
+            query = first.query[:, cells].float() * self.log_alpha.exp()
+            s = alike(query, second.key.float())
         if same and self.sigma > 0:
             places = cell_places(first.grid, s.device)
             s = s * suppression(places[cells], places, self.sigma).to(s.dtype)
         return s
 
 
-def strongest(rows: Rows, count: int, cells: int) -> Tensor:
-    """Return the ``count`` largest log(1 + N M P) of each cell, largest first.
+def full_precision(device: str) -> AbstractContextManager[Any]:
+    """Switch autocast off: in bfloat16, alpha times a similarity is known to a tenth only."""
+    if torch.amp.is_autocast_available(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()  # "meta", on which operations are counted
+
+
+def plain_products(query: Tensor, key: Tensor) -> Tensor:
+    """Products of (batch, N, channel) with (batch, M, channel): (batch, N, M)."""
+    return query @ key.transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """What is kept of some rows of a similarity, once the rows are gone."""
+
+    values: Tensor  # largest log(1 + N M P) of each cell, largest first, (batch, row, count)
+    partner: Tensor  # cell of the second map that the largest belongs to, (batch, row)
+    other: Size  # rows and columns of cells of the second map
+
+
+def strongest(rows: Rows, count: int, cells: int) -> Strongest:
+    """Return the ``count`` largest log(1 + N M P) of each cell.
 
     Args:
         rows: Some rows of a similarity.
@@ -224,25 +271,38 @@ def strongest(rows: Rows, count: int, cells: int) -> Tensor:
         cells: N, cells of the first map.
     """
     others = rows.half.shape[-1]
-    values = 2 * rows.half.topk(min(count, others), dim=-1).values - rows.row[..., None]
-    values = F.softplus(values + math.log(cells * others))
-    return F.pad(values, (0, count - values.shape[-1]))
+    best = rows.half.topk(min(count, others), dim=-1)
+    values = F.softplus(2 * best.values - rows.row[..., None] + math.log(cells * others))
+    padded = F.pad(values, (0, count - values.shape[-1]))
+    return Strongest(padded, best.indices[..., 0], rows.other)
 
 
 class Refinement(nn.Module):
-    """Strongest values of every cell -> one logit a cell: 3 x 3, 3 x 3, 3 x 3, 1 x 1."""
+    """Strongest values of every cell -> one logit a cell: 3 x 3, 3 x 3, 3 x 3, 1 x 1.
 
-    def __init__(self, count: int, width: int = 16) -> None:
+    Args:
+        count: Strongest values of a cell.
+        agreed: Whether the consensus of the cells around is looked at too.
+        width: Channels between the convolutions.
+    """
+
+    def __init__(self, count: int, *, agreed: bool, width: int = 16) -> None:
         super().__init__()
+        self.agreed = agreed
+        inputs = count + (CHANNELS if agreed else 0)
         self.convs = nn.ModuleList(
-            Conv(before, width, 3, padding=1) for before in (count, width, width)
+            Conv(before, width, 3, padding=1) for before in (inputs, width, width)
         )
         self.norms = nn.ModuleList(BatchNorm(width) for _ in range(2))
         self.last = Pointwise(width, 1)
 
-    def forward(self, values: Tensor, grid: Size) -> Tensor:
-        """(batch, cell, count) -> logits (batch, rows, columns)."""
-        x = values.view(len(values), *grid, -1)
+    def forward(self, parts: Sequence[Strongest], grid: Size) -> Tensor:
+        """Refine what was kept of all rows of a map of ``grid`` cells: (batch, rows, columns)."""
+        x = torch.cat([part.values for part in parts], dim=1)
+        if self.agreed:
+            partner = torch.cat([part.partner for part in parts], dim=1)
+            x = torch.cat((x, consensus(partner, grid, parts[0].other)), dim=-1)
+        x = x.view(len(x), *grid, -1)
         for conv, norm in zip(self.convs, self.norms, strict=False):
             x = norm(conv(x)).relu()
         return self.last(self.convs[2](x))[..., 0]

@@ -16,19 +16,15 @@ itself, near cells suppressed, instead of with its other half: no mask is needed
 edges. Both images go through the same weights, so swapped inputs give swapped outputs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tamperscope.models.affinity import (
-    Context,
     Embedder,
-    Norm,
+    Embedding,
     Refinement,
-    Rotary,
     ScanLayer,
     Similarity,
     context_layers,
@@ -38,64 +34,15 @@ from tamperscope.models.agssm import AGSSM
 from tamperscope.models.cross_attention import CrossAttention
 from tamperscope.models.layers import Pointwise
 from tamperscope.models.network import Size, check_image
+from tamperscope.models.pair_config import BioTamperNetConfig, changed
 from tamperscope.models.pair_decoder import PairDecoder
-from tamperscope.models.pair_encoders import ENCODERS, EncoderKind, Tokens, build_encoder
+from tamperscope.models.pair_descriptor import LocalDescriptor, locally_normalised
+from tamperscope.models.pair_encoders import Tokens, build_encoder, resized
 from tamperscope.models.pair_network import BranchLogits, PairNetwork, PanelFeatures, Seen
+from tamperscope.models.pair_turns import TRANSPOSED, TURNS, turned
 
-VIT_DEPTH = 12
 PRIOR = -2.2  # logit before training: about a tenth of the pixels of a tampered panel are marked
 MEAN, DEVIATION = 0.5, 0.25  # of scientific pictures, roughly; white gels and black fields alike
-Single = Literal["self", "halves", "both"]
-
-
-@dataclass(frozen=True)
-class BioTamperNetConfig:
-    """Everything that decides the shape of the network; stored beside the weights."""
-
-    encoder: EncoderKind = "vmamba"
-    widths: tuple[int, ...] = (64, 128, 320, 832)  # channels of the encoder's stages
-    depths: tuple[int, ...] = (1, 2, 2, 3)  # blocks of the encoder's stages
-    drop_path: float = 0.1  # rate of the last encoder block and of AGSSM, training only
-    width: int = 384  # channels of a token
-    grid: int = 40  # most cells, each way, of a square image; its square is N
-    cell: int = 8  # pixels of a cell, at least: small images have fewer cells
-    affinity: bool = True  # False is the ablation without affinity
-    context: Context = "scan"  # what tokens pass before they are compared; ablations cnn, attention
-    context_layers: int = 1  # the ablations have 4
-    match_scales: int = 2  # finest encoder scales that are compared; 0: all, as the tokens
-    tied: bool = True  # one projection for both sides of a similarity
-    rotary: Rotary = "none"  # positions inside the similarity
-    sigma: float = 2.0  # cells at which a self-affinity is halved; 0: not suppressed
-    alpha: float = 5.0  # inverse temperature of the similarities before training
-    learn_alpha: bool = True
-    top_k: int = 20  # affinities of a cell that are refined into the maps
-    blocks: int = 3  # AGSSM blocks beside each other
-    heads: int = 6  # of each AGSSM block and of the cross-attention
-    mlp_ratio: float = 4.0  # hidden width of AGSSM's MLP over the width
-    norm: Norm = "batch"  # LayerNorm is an ablation
-    self_attention: bool = True  # False leaves AGSSM out
-    cross_attention: bool = True  # False leaves the attention out; affinities still cross over
-    global_scan: bool = False  # one more scan over the whole map after AGSSM
-    decoder_width: int = 128
-    detail_width: int = 12  # channels at full size
-    roles: bool = False  # tell the copy from the original
-    single: Single = "self"  # how a single panel becomes a pair
-    side: int = 512  # pixels; larger pictures are shrunk to this area before they are read
-
-    def __post_init__(self) -> None:
-        choices = {"encoder": ENCODERS, "single": get_args(Single), "norm": get_args(Norm)}
-        choices |= {"context": get_args(Context), "rotary": get_args(Rotary)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        if len(self.widths) != len(self.depths) or len(self.widths) < 3:
-            raise ValueError(
-                f"three widths and depths at least must pair up, got {self.widths}, {self.depths}"
-            )
-        if not 0 <= self.match_scales <= len(self.widths):
-            raise ValueError(f"there are {len(self.widths)} scales, not {self.match_scales}")
-        if min(self.blocks, self.grid, self.cell, self.top_k, self.side) < 1 or self.alpha <= 0:
-            raise ValueError("blocks, grid, cell, top_k and side are 1 at least, alpha is above 0")
 
 
 class BioTamperNet(PairNetwork):
@@ -114,12 +61,18 @@ class BioTamperNet(PairNetwork):
         self.self_similarity = self.cross_similarity = None
         self.refine: Refinement | None = None
         self.match_tokens: Tokens | None = None
+        self.descriptor: LocalDescriptor | None = None
         if config.affinity:
-            if config.match_scales:
+            compared = width if config.descriptor == "encoder" else config.descriptor_width
+            if config.descriptor != "encoder":
+                self.descriptor = LocalDescriptor(compared)
+            elif config.match_scales:
                 self.match_tokens = Tokens(config.widths[: config.match_scales], width)
             self.embedder = Embedder(
-                width,
-                context=context_layers(config.context, config.context_layers, width, config.norm),
+                compared,
+                context=context_layers(
+                    config.context, config.context_layers, compared, config.norm
+                ),
                 norm=config.norm,
                 tied=config.tied,
                 rotary=config.rotary,
@@ -127,7 +80,7 @@ class BioTamperNet(PairNetwork):
             learned = config.learn_alpha
             self.self_similarity = Similarity(config.alpha, config.sigma, learned=learned)
             self.cross_similarity = Similarity(config.alpha, config.sigma, learned=learned)
-            self.refine = Refinement(config.top_k)
+            self.refine = Refinement(config.top_k, agreed=config.consensus)
         if config.self_attention:
             self.guided = nn.ModuleList(
                 AGSSM(
@@ -146,6 +99,7 @@ class BioTamperNet(PairNetwork):
             config.heads,
             config.top_k if config.affinity else 0,
             attend=config.cross_attention,
+            agreed=config.consensus,
         )
         self.head_alone = Pointwise(width, 1) if config.self_attention else None
         self.head_crossed = Pointwise(width, 1) if config.cross_attention else None
@@ -157,6 +111,7 @@ class BioTamperNet(PairNetwork):
             config.decoder_width,
             config.detail_width,
             2 if config.roles else 1,
+            strips=config.strips,
         )
         self.start_low()
 
@@ -187,18 +142,15 @@ class BioTamperNet(PairNetwork):
         maps = self.encoder(padded)
         grid = self.grid((padded.shape[2], padded.shape[3]))
         tokens = self.tokens(maps, grid)
-        compared = tokens
-        if self.match_tokens is not None:
-            compared = self.match_tokens(maps[: self.config.match_scales], grid)
-        embedding = None if self.embedder is None else self.embedder(compared)
-        affinity = None
+        embedding = self.embedded(self.padded(image), maps, tokens)
+        affinity = kept = None
         if self.refine is not None and self.self_similarity is not None and embedding is not None:
             count = embedding.query.shape[1]
-            parts = [
-                strongest(rows, self.config.top_k, count)
-                for rows in self.self_similarity.rows(embedding, embedding, same=True)
-            ]
-            affinity = self.refine(torch.cat(parts, dim=1), embedding.grid)
+            parts = []
+            for rows in self.self_similarity.rows(embedding, embedding, same=True):
+                parts.append(strongest(rows, self.config.top_k, count))
+                kept = rows if self.training else None
+            affinity = self.refine(parts, embedding.grid)
         tokens = self.attended(tokens, affinity)
         skip4, skip8 = self.decoder.skips(maps[0], maps[1])
         return PanelFeatures(
@@ -210,7 +162,38 @@ class BioTamperNet(PairNetwork):
             embedding=embedding,
             keys=self.cross.keys(tokens) if self.cross.attend else None,
             affinity=affinity,
+            rows=kept,
         )
+
+    def embedded(self, image: Tensor, maps: list[Tensor], tokens: Tensor) -> Embedding | None:
+        """Embed the cells of padded images for comparison; None without affinity.
+
+        Args:
+            image: (batch, 3, height, width), in [0, 1].
+            maps: Of the encoder.
+            tokens: Of all its scales.
+        """
+        if self.embedder is None:
+            return None
+        grid = (tokens.shape[1], tokens.shape[2])
+        if self.descriptor is None:
+            scales = self.config.match_scales
+            compared = (
+                tokens if self.match_tokens is None else self.match_tokens(maps[:scales], grid)
+            )
+            return self.embedder(compared)
+        normalised = locally_normalised(image)
+        if self.config.descriptor == "local":
+            return self.embedder(resized(self.descriptor(normalised), grid))
+        halves = [
+            torch.cat([turned(normalised, turn) for turn in turns])
+            for turns in (range(TRANSPOSED), range(TRANSPOSED, TURNS))
+        ]
+        described = [
+            resized(self.descriptor(half), size)
+            for half, size in zip(halves, (grid, grid[::-1]), strict=True)
+        ]
+        return self.embedder.of_turns([x for half in described for x in half.chunk(TRANSPOSED)])
 
     def attended(self, tokens: Tensor, affinity: Tensor | None) -> Tensor:
         """Self-attention: the mean of the blocks, added through a 1 x 1 convolution."""
@@ -222,7 +205,7 @@ class BioTamperNet(PairNetwork):
 
     def look(self, panel: PanelFeatures, other: PanelFeatures, *, same: bool = False) -> Seen:
         """Cross-attention and cross-affinity, one way, and what the heads say of the cells."""
-        crossed, affinity = self.cross(
+        crossed, affinity, rows = self.cross(
             panel.tokens,
             panel.embedding,
             other.keys,
@@ -239,6 +222,7 @@ class BioTamperNet(PairNetwork):
             alone=cell_logits(self.head_alone, panel.tokens, panel.affinity),
             crossed=cell_logits(self.head_crossed, crossed, affinity),
             affinity=affinity,
+            rows=rows,
         )
 
     def draw(self, panel: PanelFeatures, seen: Seen) -> BranchLogits:
@@ -251,6 +235,8 @@ class BioTamperNet(PairNetwork):
             role=pixels[:, 1:] if self.config.roles else None,
             alone=seen.alone,
             crossed=seen.crossed,
+            self_rows=panel.rows,
+            cross_rows=seen.rows,
         )
 
 
@@ -302,11 +288,3 @@ def biotampernet_test(**changes: Any) -> BioTamperNet:
         side=64,
     )
     return BioTamperNet(changed(tiny, changes))
-
-
-def changed(config: BioTamperNetConfig, changes: Mapping[str, Any]) -> BioTamperNetConfig:
-    """Change fields; with ``encoder="vit"`` the stages become those of a ViT of twelve blocks."""
-    if changes.get("encoder") == "vit":
-        widths, depths = (*config.widths[:2], config.width), (*config.depths[:2], VIT_DEPTH)
-        config = replace(config, encoder="vit", widths=widths, depths=depths)
-    return replace(config, **changes)

@@ -14,7 +14,14 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from tamperscope.models.affinity import Embedding, Refinement, Rows, Similarity, strongest
+from tamperscope.models.affinity import (
+    Embedding,
+    Refinement,
+    Rows,
+    Similarity,
+    Strongest,
+    strongest,
+)
 
 
 class CrossAttention(nn.Module):
@@ -25,9 +32,10 @@ class CrossAttention(nn.Module):
         heads: Attention heads.
         top_k: Affinities of each cell that are refined into its map; 0 without affinity.
         attend: Whether there is attention; without it the affinity map alone crosses over.
+        agreed: Whether the consensus of neighbouring cells is refined into the map too.
     """
 
-    def __init__(self, width: int, heads: int, top_k: int, *, attend: bool) -> None:
+    def __init__(self, width: int, heads: int, top_k: int, *, attend: bool, agreed: bool) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"{heads} heads do not divide a width of {width}")
@@ -38,7 +46,7 @@ class CrossAttention(nn.Module):
             self.out = nn.Linear(width, width)
             if top_k:
                 self.trust = nn.Parameter(torch.ones(heads))
-        self.refine = Refinement(top_k) if top_k else None
+        self.refine = Refinement(top_k, agreed=agreed) if top_k else None
 
     def keys(self, tokens: Tensor) -> Tensor:
         """Keys, which are the values too, of a panel: (batch, head, cell, channel)."""
@@ -53,7 +61,7 @@ class CrossAttention(nn.Module):
         similarity: Similarity | None,
         *,
         same: bool,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor | None, Rows | None]:
         """Look from one panel at another.
 
         Args:
@@ -66,24 +74,27 @@ class CrossAttention(nn.Module):
             same: Whether both are one image.
 
         Returns:
-            Tokens with what was seen added, and the logits of the cross-affinity map, (batch,
-            rows, columns), None without affinity.
+            Tokens with what was seen added; the logits of the cross-affinity map, (batch, rows,
+            columns), None without affinity; and in training, to be learned from, its rows.
         """
         blocks: Iterable[Rows | None] = [None]
         if similarity is not None:
             blocks = similarity.rows(embedding, other, same=same)
         queries = self.split(self.query(tokens.flatten(1, 2))) if self.attend else None
-        seen, strong = [], []
+        seen: list[Tensor] = []
+        strong: list[Strongest] = []
+        whole = None
         for rows in blocks:
             if queries is not None and other_keys is not None:
                 seen.append(self.attended(queries, other_keys, rows))
             if rows is not None:
                 strong.append(strongest(rows, self.top_k, embedding.query.shape[1]))
+            whole = rows if self.training else None
         if seen:
             tokens = tokens + self.out(torch.cat(seen, dim=1)).view_as(tokens)
         if self.refine is None or not strong:
-            return tokens, None
-        return tokens, self.refine(torch.cat(strong, dim=1), embedding.grid)
+            return tokens, None, None
+        return tokens, self.refine(strong, embedding.grid), whole
 
     def attended(self, queries: Tensor, keys: Tensor, rows: Rows | None) -> Tensor:
         """Attend from all cells, or from those of ``rows``: (batch, cell, channel)."""

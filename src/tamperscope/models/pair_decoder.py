@@ -4,6 +4,7 @@ A seam is about 10 pixels wide and a cell may be as large, so the last step adds
 image itself at full size: two narrow 3 x 3 convolutions that see edges and noise.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -12,18 +13,46 @@ from tamperscope.models.network import Size
 from tamperscope.models.pair_encoders import resized
 
 
-class Detail(nn.Module):
-    """Shallow features of an image at its full size."""
+class Strips(nn.Module):
+    """What the means of whole columns and whole rows tell of each column and row.
 
-    def __init__(self, width: int) -> None:
+    A seam runs straight across a panel. One row of pixels shows little of it, the mean over all
+    rows a step of a fraction of a grey level; two convolutions along the strip look for it.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(inputs, 2 * width, 9, padding=4, bias=False)
+        self.norm = nn.BatchNorm1d(2 * width)
+        self.second = nn.Conv1d(2 * width, width, 9, padding=4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, inputs) -> (batch, height, width, channel)."""
+        columns, rows = self.along(x.mean(dim=1)), self.along(x.mean(dim=2))
+        return columns[:, None] + rows[:, :, None]
+
+    def along(self, strip: Tensor) -> Tensor:
+        """(batch, length, inputs) -> (batch, length, channel)."""
+        y = self.second(self.norm(self.first(strip.transpose(1, 2))).relu())
+        return y.transpose(1, 2)
+
+
+class Detail(nn.Module):
+    """Shallow features of an image at its full size; of its rows and columns too if ``strips``."""
+
+    def __init__(self, width: int, *, strips: bool = False) -> None:
         super().__init__()
         self.conv1 = Conv(3, width, 3, padding=1, bias=False)
         self.norm1 = BatchNorm(width)
         self.conv2 = Conv(width, width, 3, padding=1)
+        self.strips = Strips(3 + width, width) if strips else None
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, 3, height, width) -> (batch, height, width, channel)."""
-        return self.conv2(self.norm1(self.conv1(image.permute(0, 2, 3, 1))).relu())
+        image = image.permute(0, 2, 3, 1)
+        x = self.norm1(self.conv1(image)).relu()
+        y = self.conv2(x)
+        return y if self.strips is None else y + self.strips(torch.cat((image, x), dim=-1))
 
 
 class PairDecoder(nn.Module):
@@ -35,10 +64,18 @@ class PairDecoder(nn.Module):
         width: Channels at the cells' own size; half of it at stride 8, a quarter at stride 4.
         detail: Channels at full size.
         outputs: Logits of a pixel.
+        strips: Whether means of rows and columns are looked at.
     """
 
     def __init__(
-        self, fused: int, skips: tuple[int, int], width: int, detail: int, outputs: int
+        self,
+        fused: int,
+        skips: tuple[int, int],
+        width: int,
+        detail: int,
+        outputs: int,
+        *,
+        strips: bool,
     ) -> None:
         super().__init__()
         half, quarter = width // 2, width // 4
@@ -53,7 +90,7 @@ class PairDecoder(nn.Module):
         self.conv3 = Conv(quarter, quarter, 3, padding=1, bias=False)
         self.norm3 = BatchNorm(quarter)
         self.narrow3 = nn.Linear(quarter, detail)
-        self.detail = Detail(detail)
+        self.detail = Detail(detail, strips=strips)
         self.norm4 = BatchNorm(detail)
         self.predict = Conv(detail, outputs, 3, padding=1)
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tamperscope.models.affinity import Embedding, Similarity
+from tamperscope.models.affinity import Embedding, Rows, Similarity
 from tamperscope.models.network import ConfiguredModule, Size, check_image
 
 TOP_SHARE = 0.01  # of the pixels of a mask, whose mean probability is its score
@@ -37,6 +37,7 @@ class PanelFeatures:
     embedding: Embedding | None  # for affinities; None without affinity
     keys: Tensor | None  # for cross-attention; None without
     affinity: Tensor | None  # logits of the self-affinity map, (batch, rows, columns)
+    rows: Rows | None = None  # of the self-affinity, in training only
 
     def partners(self) -> "PanelFeatures":
         """Exchange the halves of the batch, so that each panel's partner takes its place."""
@@ -47,9 +48,8 @@ class PanelFeatures:
             if isinstance(value, Tensor)
         }
         if self.embedding is not None:
-            query, key = self.embedding.query.roll(half, 0), self.embedding.key.roll(half, 0)
-            moved["embedding"] = Embedding(query, key, self.embedding.grid)
-        return replace(self, **moved)
+            moved["embedding"] = self.embedding.roll(half)
+        return replace(self, rows=None, **moved)
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,22 @@ class Seen:
     alone: Tensor | None  # logits after self-attention, (batch, 1, rows, columns)
     crossed: Tensor | None  # logits after cross-attention, (batch, 1, rows, columns)
     affinity: Tensor | None  # logits of the cross-affinity map, (batch, rows, columns)
+    rows: Rows | None = None  # of the cross-affinity, in training only
 
 
 @dataclass(frozen=True)
 class BranchLogits:
-    """The answer for one panel of a pair; ``alone`` and ``crossed`` are there to be trained on."""
+    """The answer for one panel of a pair; all but ``mask`` and ``role`` is there to be trained on.
+
+    The rows are whole N x N maps; a network in evaluation mode does not keep them.
+    """
 
     mask: Tensor  # (batch, 1, height, width)
     role: Tensor | None  # copy (above 0) or original; None where roles are not told apart
     alone: Tensor | None  # (batch, 1, rows, columns), None in the ablation without self-attention
     crossed: Tensor | None  # the same for cross-attention
+    self_rows: Rows | None = None  # affinities of the panel with itself, in training only
+    cross_rows: Rows | None = None  # affinities with the partner, in training only
 
     def halves(self) -> tuple["BranchLogits", "BranchLogits"]:
         """Split the batch in two."""
@@ -80,6 +86,8 @@ class BranchLogits:
                 role=None if self.role is None else self.role[part],
                 alone=None if self.alone is None else self.alone[part],
                 crossed=None if self.crossed is None else self.crossed[part],
+                self_rows=None if self.self_rows is None else self.self_rows.of(part),
+                cross_rows=None if self.cross_rows is None else self.cross_rows.of(part),
             )
             for part in (slice(None, half), slice(half, None))
         )
@@ -163,6 +171,10 @@ class PairNetwork(ConfiguredModule):
             check_image(image)
         if len(first) != len(second):
             raise ValueError(f"{len(first)} images have {len(second)} partners")
+        if same and first is second:
+            one = self.encode(first)
+            answer = self.draw(one, self.look(one, one, same=True))
+            return PairLogits(answer, answer)
         if first.shape == second.shape:  # as one batch: one pass, and one set of batch statistics
             both = self.encode(torch.cat((first, second)))
             return PairLogits(
