@@ -18,7 +18,7 @@ $(VENV)/.core: pyproject.toml setup.py $(wildcard src/tamperscope/kernels/csrc/*
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python tools/install_torch.py
-	$(BIN)/python -m pip install --quiet --editable ".[nets,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,dev]"
 	touch $@
 
 demo: $(VENV)/.core

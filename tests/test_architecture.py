@@ -17,9 +17,9 @@ MAY_IMPORT = {
     "matching": {"errors", "records", "images", "kernels"},
     "models": {"errors", "kernels"},
     "data": {"errors", "images", "runtime"},
-    "synth": {"errors", "images", "data"},
+    "synth": {"errors", "images", "data", "models"},
     "evaluation": {"errors", "images", "runtime", "data", "models", "matching"},
-    "training": {"errors", "runtime", "data", "synth", "models", "evaluation"},
+    "training": {"errors", "images", "runtime", "data", "synth", "models", "evaluation"},
     "screening": {"errors", "records", "movement", "images", "runtime", "models", "matching"},
     "report": {"errors", "records", "movement", "images"},
 }
@@ -29,6 +29,8 @@ NO_TORCH = (
     "tamperscope.report",
     "tamperscope.matching",
     "tamperscope.screening",
+    "tamperscope.synth.writing",
+    "tamperscope.synth.opening",
 )
 
 

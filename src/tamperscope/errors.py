@@ -46,7 +46,11 @@ class PanelsFileError(TamperscopeError):
 
 
 class RecipeError(TamperscopeError):
-    """A recipe for forged samples is broken, or asks for what is not there."""
+    """A recipe, of forged samples or of a training, is broken or asks for what is not there."""
+
+
+class TrainingError(TamperscopeError):
+    """A training cannot begin or go on; the message says what is saved."""
 
 
 class ForgeError(TamperscopeError):

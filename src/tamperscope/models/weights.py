@@ -36,6 +36,7 @@ class WeightsCard:
     commit: str | None = None  # of Tamperscope, when they were trained or converted
     source: str | None = None  # file they were converted from, with its SHA-256
     untrained: tuple[str, ...] = ()  # keys with fresh weights: a start for training, not for use
+    training: dict[str, Any] | None = None  # recipe, data, steps, seconds, scores, machine
 
     def header(self) -> dict[str, str]:
         """Metadata of the safetensors file."""
@@ -149,6 +150,7 @@ def read_card(path: Path) -> WeightsCard:
         fields: dict[str, Any] = {key: value for key, value in header.items() if key in known}
         fields["config"] = dict(json.loads(header["config"]))
         fields["untrained"] = frozen(json.loads(header.get("untrained", "[]")))
+        fields["training"] = json.loads(header.get("training", "null"))
         return WeightsCard(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its card is incomplete or broken ({error})") from error
