@@ -23,9 +23,13 @@ from tamperscope.models.loma import LoMa, loma_base, loma_small, loma_test
 from tamperscope.models.network import ConfiguredModule, Network
 from tamperscope.models.noise import Noiseprint, noiseprintpp
 from tamperscope.models.pair_network import PairNetwork
+from tamperscope.models.patch_diffusion import patch_diffusion, patch_diffusion_test
+from tamperscope.models.patch_gan import patch_gan, patch_gan_test
+from tamperscope.models.patch_network import PatchNetwork
 from tamperscope.models.vmamba import VMambaClassifier, vmamba_t
 
 __all__ = [
+    "GENERATORS",
     "MODELS",
     "PAIR_MODELS",
     "PARTS",
@@ -37,6 +41,7 @@ __all__ = [
     "Network",
     "Noiseprint",
     "PairNetwork",
+    "PatchNetwork",
     "VMambaClassifier",
     "create_model",
     "list_models",
@@ -58,6 +63,12 @@ PARTS: dict[str, Callable[..., ConfiguredModule]] = {
     build.__name__: build for build in (vmamba_t, efficientvmamba_b, noiseprintpp)
 }
 
+# What makes patches that no camera took; the forge lays them into panels.
+GENERATORS: dict[str, Callable[..., PatchNetwork]] = {
+    build.__name__: build
+    for build in (patch_gan, patch_gan_test, patch_diffusion, patch_diffusion_test)
+}
+
 
 def list_models() -> list[str]:
     """Names of the localizing networks, those that take one image, sorted."""
@@ -65,17 +76,17 @@ def list_models() -> list[str]:
 
 
 def create_model(name: str, *, seed: int = 0, **changes: Any) -> Any:
-    """Build a network with fresh weights: a :class:`Network`, or a :class:`PairNetwork`.
+    """Build a network with fresh weights: localizing, for pairs, or a generator of patches.
 
     Args:
-        name: One of MODELS or PAIR_MODELS.
+        name: One of MODELS, PAIR_MODELS or GENERATORS.
         seed: Decides the weights; torch's own random state is left as it was.
         changes: Fields of the network's config to change, as for the paper's ablations.
 
     Raises:
         ModelNameError: No model has this name.
     """
-    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PAIR_MODELS}
+    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PAIR_MODELS, **GENERATORS}
     if name not in builders:
         raise unknown_model(name, builders)
     with torch.random.fork_rng(devices=[]):
@@ -86,12 +97,14 @@ def create_model(name: str, *, seed: int = 0, **changes: Any) -> Any:
 
 
 def named_builder(name: str) -> Callable[..., ConfiguredModule]:
-    """Return the builder called ``name``, of a network or of a part.
+    """Return the builder called ``name``, of a network, a generator or a part.
 
     Raises:
         ModelNameError: There is none.
     """
-    builders: dict[str, Callable[..., ConfiguredModule]] = {**MODELS, **PAIR_MODELS, **PARTS}
+    builders: dict[str, Callable[..., ConfiguredModule]] = {
+        **MODELS, **PAIR_MODELS, **GENERATORS, **PARTS,
+    }  # fmt: skip
     if name not in builders:
         raise unknown_model(name, builders)
     return builders[name]
