@@ -41,3 +41,13 @@ def test_background_is_no_content():
     right[:, 48:] = True
     assert placing.holds_content(pixels, left)
     assert not placing.holds_content(pixels, right)
+
+
+def test_what_a_program_drew_is_no_content():
+    pixels = texture(3, 96, 96)
+    everywhere = np.ones((96, 96), dtype=bool)
+    drawn = np.zeros((96, 96), dtype=bool)
+    drawn[:, :72] = True
+    assert placing.holds_content(pixels, everywhere, drawn)  # a quarter is left
+    drawn[:, :84] = True
+    assert not placing.holds_content(pixels, everywhere, drawn)

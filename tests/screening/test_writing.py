@@ -34,6 +34,46 @@ def test_single_numbers_above_lanes_are_found_as_a_line():
     assert written_lines(pixels)[drawn].mean() > 0.7
 
 
+def test_what_stands_beside_letters_is_writing_too():
+    """Dots, filled letters, and a number alone above others are no letters by themselves."""
+    clean = gel()
+    pixels = clean.copy()
+    for lane in range(6):
+        written(pixels, "147", 20 + 60 * lane, 44)
+        cv2.circle(pixels, (50 + 60 * lane, 43), 1, CYAN, -1)  # a point
+    written(pixels, "8", 207, 30)
+    alone = clean.copy()
+    written(alone, "8", 207, 30)
+    cv2.circle(alone, (50, 43), 1, CYAN, -1)
+    drawn = np.abs(pixels.astype(int) - clean).max(-1) > 60
+    found = written_lines(pixels)
+    assert found[drawn].mean() > 0.7
+    assert found[42:45, 49:52].any()
+    assert found[22:31, 205:217].any()
+    assert not written_lines(alone).any()
+
+
+def test_bands_below_letters_of_their_colour_stay():
+    pixels = gel()
+    for lane in range(6):
+        written(pixels, "147", 20 + 60 * lane, 30)
+    bands = pixels.copy()
+    for lane in range(6):
+        cv2.rectangle(bands, (18 + 60 * lane, 60), (46 + 60 * lane, 66), CYAN, -1)
+    assert not written_lines(bands)[50:].any()
+    assert np.array_equal(written_lines(bands)[:40], written_lines(pixels)[:40])
+
+
+def test_grains_of_a_texture_gather_no_neighbours():
+    """Some grains stand in lines by chance; what lies beside them is no writing."""
+    rng = np.random.default_rng(3)
+    pixels = gel()
+    for x, y in zip(rng.integers(5, 395, 400), rng.integers(5, 115, 400), strict=True):
+        length = int(rng.integers(1, 8))
+        cv2.line(pixels, (x, y), (x + int(rng.integers(-3, 4)), y + length), CYAN, 1)
+    assert written_lines(pixels).mean() < 0.02
+
+
 @pytest.mark.parametrize("blurred", [0.0, 1.5])
 def test_bands_and_cells_in_rows_are_not_writing(blurred):
     pixels = gel()

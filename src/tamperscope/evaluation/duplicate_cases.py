@@ -1,21 +1,15 @@
 """Run the matchers on one case of :mod:`tamperscope.evaluation.duplicates` and score it."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tamperscope.evaluation import hits
-from tamperscope.evaluation.duplicates import Case, Sample, make_sample
+from tamperscope.evaluation.duplicates import Annotate, Case, Sample, make_sample
 from tamperscope.evaluation.journal import Record
 from tamperscope.evaluation.sources import Source
 from tamperscope.matching.match import Match
 from tamperscope.matching.prepare import prepare
 from tamperscope.matching.reuse import match_between, match_within
-
-Annotate = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class Measurement:
     def __call__(self, key: str) -> Record:
         """Make the sample, match, and score."""
         case = self.cases[key]
-        sample = make_sample(case, list(self.sources), self.seed)
+        sample = make_sample(case, list(self.sources), self.seed, self.annotate)
         described = {
             "group": case.group,
             "kind": case.kind,

@@ -17,11 +17,14 @@ from tamperscope.evaluation.placing import Mask, Matrix, Pixels, Window
 from tamperscope.evaluation.sources import Source
 from tamperscope.evaluation.transforms import Alteration
 from tamperscope.images import read_pixels
+from tamperscope.matching.plots import without_axes
 
 GROUPS = ("pair", "within", "unrelated", "same-origin", "panel")
 """Positive: ``pair`` (between two panels), ``within`` (copy-move). Pristine: ``unrelated`` pairs of
 different origin, ``same-origin`` pairs, single ``panel``s."""
 MODES = ("whole", "crop", "overlap", "paste")
+Annotate = Callable[[Pixels], Mask]
+"""Marks letters, arrows and scale bars of a panel, (height, width)."""
 LEAST_PANEL = 48  # pixels, shorter side of a target panel and of what two panels share
 LEAST_REGION = 40  # pixels, shorter side of a copied region before and after its transform
 LARGEST_SIDE = 1024  # pixels; an enlarged panel is cut to it
@@ -115,8 +118,17 @@ class UnfitError(Exception):
     """This picture cannot show what the case asks for; another one may."""
 
 
-def make_sample(case: Case, sources: list[Source], seed: int) -> Sample | str:
-    """Make the sample of a case, or say why none of the pictures tried could show it."""
+def make_sample(
+    case: Case, sources: list[Source], seed: int, annotate: Annotate | None = None
+) -> Sample | str:
+    """Make the sample of a case, or say why none of the pictures tried could show it.
+
+    Args:
+        case: What to show.
+        sources: Pictures to draw from.
+        seed: Decides every draw, together with the case.
+        annotate: Marks letters and arrows: a copied region holds other content than these.
+    """
     rng = case.generator(seed)
     own = [source for source in sources if source.kind == case.kind]
     if case.group == "panel":
@@ -126,14 +138,18 @@ def make_sample(case: Case, sources: list[Source], seed: int) -> Sample | str:
     why = f"no {case.kind} pictures"
     for place in rng.permutation(len(own))[:PICTURES]:
         try:
-            return build(case, own[place], own, rng)
+            return build(case, own[place], own, annotate, rng)
         except UnfitError as error:
             why = str(error)
     return f"none of {min(len(own), PICTURES)} pictures could show it; the last: {why}"
 
 
 def _pristine_pair(
-    case: Case, first: Source, own: list[Source], rng: np.random.Generator
+    case: Case,
+    first: Source,
+    own: list[Source],
+    annotate: Annotate | None,
+    rng: np.random.Generator,
 ) -> Sample:
     second = _partner(first, own, rng, same_origin=case.group == "same-origin")
     pixels = read_pixels(first.path), read_pixels(second.path)
@@ -155,17 +171,26 @@ def _partner(
     return others[int(rng.integers(len(others)))]
 
 
-def _positive(case: Case, source: Source, own: list[Source], rng: np.random.Generator) -> Sample:
+def _positive(
+    case: Case,
+    source: Source,
+    own: list[Source],
+    annotate: Annotate | None,
+    rng: np.random.Generator,
+) -> Sample:
     assert case.alteration is not None
     alteration = transforms.draw(case.alteration, rng)
     pixels = read_pixels(source.path)
     names: tuple[str, ...] = (source.name,)
+    if case.mode in ("copy-move", "paste"):
+        drawn = _set_aside(pixels, source.kind, annotate)
     if case.mode == "copy-move":
-        second, truth = copy_region(pixels, None, alteration, rng)
+        second, truth = copy_region(pixels, None, drawn, alteration, rng)
         return Sample(case, second, None, truth, names, source.origin)
     if case.mode == "paste":
         host = _partner(source, own, rng, same_origin=False)
-        second, truth = copy_region(pixels, read_pixels(host.path), alteration, rng)
+        canvas = read_pixels(host.path)
+        second, truth = copy_region(pixels, canvas, drawn, alteration, rng)
         names += (host.name,)
         return Sample(case, pixels, second, truth, names, source.origin)
     build = {"whole": _whole, "crop": _crop, "overlap": _overlap}[str(case.mode)]
@@ -269,12 +294,24 @@ def _sides(mask: Mask) -> tuple[int, int]:
 
 
 def copy_region(
-    pixels: Pixels, host: Pixels | None, alteration: Alteration, rng: np.random.Generator
+    pixels: Pixels,
+    host: Pixels | None,
+    drawn: Mask | None,
+    alteration: Alteration,
+    rng: np.random.Generator,
 ) -> tuple[Pixels, Truth]:
     """Paste an altered region into another panel, or into its own where ``host`` is None.
 
     The sides of the region are shares of the panel's: 0.2-0.45 inside one panel, 0.35-0.7 between
-    two. In half of the draws its rim is feathered over about a pixel.
+    two. In half of the draws its rim is feathered over about a pixel. What it holds is not only
+    letters and axes: they are alike on every panel, and matching sets them aside.
+
+    Args:
+        pixels: The panel to copy from.
+        host: The panel to paste into.
+        drawn: Letters, arrows and axes of ``pixels``.
+        alteration: What is done to the region.
+        rng: Draws region and place.
 
     Raises:
         UnfitError: No region with content was found that fits, in PLACEMENTS draws.
@@ -288,7 +325,7 @@ def copy_region(
             raise UnfitError("too small for a region")
         source = placing.draw_shape(window, height, width, rng)
         transform = _landing(window, alteration.matrix, canvas.shape[0], canvas.shape[1], rng)
-        if transform is None or not placing.holds_content(pixels, source):
+        if transform is None or not placing.holds_content(pixels, source, drawn):
             continue
         target = placing.warp_mask(source, transform, *canvas.shape[:2])
         if host is None and (source & target).any():
@@ -296,6 +333,15 @@ def copy_region(
         pasted = _paste(pixels, canvas, transform, target, alteration, rng)
         return transforms.store_as_jpeg(pasted, alteration.jpeg), Truth(transform, source, target)
     raise UnfitError(f"no region with content and a place for it in {PLACEMENTS} draws")
+
+
+def _set_aside(pixels: Pixels, kind: str, annotate: Annotate | None) -> Mask | None:
+    """What was drawn on a panel: letters and arrows, and the axes of plots."""
+    drawn = None if annotate is None else annotate(pixels)
+    if kind != "facs":
+        return drawn
+    gray = pixels.mean(axis=2, dtype=np.float32) / np.float32(255)
+    return without_axes(gray, np.zeros(gray.shape, np.bool_) if drawn is None else drawn)
 
 
 def _landing(

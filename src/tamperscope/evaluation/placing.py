@@ -115,11 +115,12 @@ def warp_mask(mask: Mask, transform: Matrix, height: int, width: int) -> Mask:
     return drawn.astype(bool)
 
 
-def holds_content(pixels: Pixels, mask: Mask) -> bool:
+def holds_content(pixels: Pixels, mask: Mask, drawn: Mask | None = None) -> bool:
     """Whether enough of a region is more than background.
 
     A copy of empty background cannot be told from background, by anybody: such regions are not
-    asked for. At least a fifth of the 8 x 8 blocks inside must spread by 5 grey levels.
+    asked for. At least a fifth of the 8 x 8 blocks inside must spread by 5 grey levels and be free
+    of ``drawn``: axes and numbers that a program put there, which matching sets aside on purpose.
     """
     gray = pixels.mean(axis=2, dtype=np.float32)
     rows, columns = (side // BLOCK * BLOCK for side in gray.shape)
@@ -131,4 +132,7 @@ def holds_content(pixels: Pixels, mask: Mask) -> bool:
     inside = blocks(mask).all(axis=1)
     if not inside.any():
         return False
-    return bool(np.mean(blocks(gray)[inside].std(axis=1) >= BLOCK_SPREAD) >= CONTENT_SHARE)
+    content = blocks(gray).std(axis=1) >= BLOCK_SPREAD
+    if drawn is not None:
+        content &= ~blocks(drawn).any(axis=1)
+    return bool(np.mean(content[inside]) >= CONTENT_SHARE)

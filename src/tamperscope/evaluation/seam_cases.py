@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tamperscope.evaluation import metrics, seam_samples
-from tamperscope.evaluation.duplicate_cases import Annotate
+from tamperscope.evaluation.duplicates import Annotate
 from tamperscope.evaluation.intervals import bootstrap_by_source, clopper_pearson
 from tamperscope.evaluation.journal import Record
 from tamperscope.evaluation.seam_samples import SeamCase, SeamSample

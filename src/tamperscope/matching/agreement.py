@@ -54,6 +54,8 @@ SAME_SHIFT = 3  # samples of a level up to which a shift is not another alignmen
 LEAST_OVERLAP = 0.4  # of the mask with itself, for a shift to be looked at
 MOST_MISSED = 1000.0  # samples of one band that can speak against a copy
 LARGEST_R = 0.995  # a correlation is not believed beyond this
+BLURS = (0.5, 0.8, 1.2, 1.8, 2.6)  # samples, standard deviation: tried on either side
+LEAST_GAIN = 0.01  # correlation that a blur must bring
 NOISE = 1.0 / 255  # quantisation and light compression: fainter local contrast counts less
 LIKE_WINDOW = (9, 9)  # samples; applied twice, for a tapered window of the local correlation
 
@@ -134,6 +136,18 @@ def measure(source: Gray, target: Gray, mask: Mask, *, within: bool) -> Agreemen
     weight = inside.astype(np.float32)
     a, b = (_filled(picture[cut], weight) for picture in (source, target))
     correlation = pearson(source[mask], target[mask])
+    bands = _bands(a, b, weight)
+    evidence = gain_of(bands)
+    smoothed = _equally_sharp(a, b, inside)
+    if smoothed is not None:
+        evidence = max(evidence, gain_of(_bands(*smoothed, weight)))
+    if within:
+        evidence -= penalty_of(bands)
+    return Agreement(evidence, correlation, bands)
+
+
+def _bands(a: Gray, b: Gray, weight: Gray) -> tuple[Band, ...]:
+    """Measure every octave, finest first."""
     bands: list[Band] = []
     floor = NOISE
     while min(a.shape) >= SMALLEST_LEVEL and len(bands) < MOST_BANDS:
@@ -145,20 +159,57 @@ def measure(source: Gray, target: Gray, mask: Mask, *, within: bool) -> Agreemen
         finer = max(float(np.sqrt(np.mean(np.square(fine)))) for fine in (fine_a, fine_b))
         floor = max(NOISE, LEAK * finer)
         a, b, weight = coarse_a, coarse_b, (cv2.pyrDown(weight) > 0.5).astype(np.float32)
-    return Agreement(evidence_of(tuple(bands), within=within), correlation, tuple(bands))
+    return tuple(bands)
 
 
-def evidence_of(bands: tuple[Band, ...], *, within: bool) -> float:
-    """Nats that bands hold; see the module. Negative for look-alikes of one picture."""
+def _equally_sharp(a: Gray, b: Gray, inside: Mask) -> tuple[Gray, Gray] | None:
+    """Blur the side that makes the two more alike by it; None where neither does.
+
+    A copy that was blurred, enlarged or denoised is weaker the finer the detail, inside of an
+    octave too, and correlates less for it. The same blur on the other side undoes that.
+    """
+
+    def likeness(one: Gray, other: Gray) -> float:
+        return pearson(detail(one)[inside], detail(other)[inside])
+
+    best, chosen = likeness(a, b) + LEAST_GAIN, None
+    for blurred in (0, 1):
+        for sigma in BLURS:
+            sides = [a, b]
+            sides[blurred] = cv2.GaussianBlur(sides[blurred], (0, 0), sigma)
+            alike = likeness(*sides)
+            if alike <= best:
+                break  # more of it helps even less
+            best, chosen = alike, (sides[0], sides[1])
+    return chosen
+
+
+def detail(picture: Gray) -> Gray:
+    """What the two finest octaves hold."""
+    half = cv2.pyrDown(picture)
+    quarter = cv2.pyrDown(half)
+    size = (half.shape[1], half.shape[0])
+    coarse = cv2.pyrUp(cv2.pyrUp(quarter, dstsize=size), dstsize=picture.shape[::-1])
+    return np.asarray(picture - coarse)
+
+
+def gain_of(bands: tuple[Band, ...]) -> float:
+    """Nats by which bands agree better than usual; see the module."""
     total = 0.0
     for level, band in enumerate(bands):
         r = min(band.correlation, LARGEST_R)
         usual = max(USUAL[min(level, len(USUAL) - 1)], (1 + min(band.elsewhere, LARGEST_R)) / 2)
         if r > usual:
             total += 0.5 * band.samples * math.log((1 - usual**2) / (1 - r**2))
-        if within:
-            missing = max(SHARED * band.balance - r, 0.0)
-            total -= 0.5 * min(band.samples, MOST_MISSED) * PENALTY * missing**2
+    return total
+
+
+def penalty_of(bands: tuple[Band, ...]) -> float:
+    """Nats that speak against a copy inside one picture; see the module."""
+    total = 0.0
+    for band in bands:
+        missing = max(SHARED * band.balance - min(band.correlation, LARGEST_R), 0.0)
+        total += 0.5 * min(band.samples, MOST_MISSED) * PENALTY * missing**2
     return total
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from tamperscope.matching import geometry
 from tamperscope.matching.geometry import Points
@@ -230,8 +231,8 @@ def _tile_centres(frame: Frame, support: Points | None, reach: float) -> NDArray
 def _distance(frame: Frame, centres: NDArray, support: Points) -> NDArray[np.float64]:
     """Pixels of the source panel from tiles to the nearest supporting place."""
     points = frame.places(support[:: max(1, len(support) // 100)])
-    apart = np.linalg.norm(centres[:, None] - points[None], axis=2)
-    return np.asarray(apart.min(axis=1) * frame.step)
+    apart, _ = KDTree(points).query(centres)
+    return np.asarray(apart * frame.step)
 
 
 def _find_tiles(

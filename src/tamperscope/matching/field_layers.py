@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from tamperscope.kernels.dense_field import IMAGE_ONE, FilterBank, Target, describe
 from tamperscope.matching.match import Gray, Mask, PreparedPanel
@@ -73,15 +74,21 @@ def reduced(image: NDArray[np.uint16], size: tuple[int, int]) -> NDArray[np.uint
     rows, columns = (area_weights(old, new) for old, new in zip(image.shape, size, strict=True))
     total = float(image.shape[0]) * image.shape[1]
     # All products and sums are whole numbers below 2^53, so the order of summation is free.
-    return np.floor((rows @ image.astype(np.float64) @ columns.T) / total + 0.5).astype(np.uint16)
+    sums = columns @ (rows @ image.astype(np.float64)).T
+    return np.ascontiguousarray(np.floor(sums.T / total + 0.5).astype(np.uint16))
 
 
-def area_weights(old: int, new: int) -> NDArray[np.float64]:
+def area_weights(old: int, new: int) -> sparse.csr_array:
     """(new, old) overlap of each new pixel with each old one; rows add up to ``old``."""
-    left = np.arange(new)[:, None] * old
-    start = np.arange(old)[None, :] * new
+    first = np.arange(new) * old // new
+    reach = np.arange(-(-old // new) + 1)
+    column = np.minimum(first[:, None] + reach, old - 1)
+    left, start = np.arange(new)[:, None] * old, (first[:, None] + reach) * new
     overlap = np.minimum(left + old, start + new) - np.maximum(left, start)
-    return np.maximum(overlap, 0).astype(np.float64)
+    overlap = np.maximum(overlap, 0).astype(np.float64)
+    row = np.broadcast_to(np.arange(new)[:, None], column.shape)
+    table = sparse.coo_array((overlap.ravel(), (row.ravel(), column.ravel())), (new, old))
+    return sparse.csr_array(table)
 
 
 def structure(image: NDArray[np.uint16], radius: int) -> NDArray[np.float64]:

@@ -11,11 +11,12 @@ import numpy as np
 
 from tamperscope.matching import dense_field, geometry, keypoints
 from tamperscope.matching.match import Match, PreparedPanel, Proposal
-from tamperscope.matching.verify import measure, verify
+from tamperscope.matching.verify import Measured, measure, verify
 
 DETECTORS = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt")
 DEFAULT = ("keypoints", "dense-field-zm")
-MOST_TRIED = 4  # proposals of one detector that are verified
+MOST_TRIED = 8  # proposals of one detector that are verified...
+MOST_FAILED = (2, 3)  # ...until so many have failed: of a dense field, of key points
 MANY_KEYPOINTS = 150  # in each of two panels: then key points are not blind
 SAME_SUPPORT = 0.7  # of the points of a proposal that an earlier one carries to their partners
 SAME_PIXELS = 6.0
@@ -49,26 +50,49 @@ def best_evidence(
 
     The null of the chance test is made of this; ``b`` is None inside one panel.
     """
-    best, tried = 0.0, _Tried(within=b is None)
-    for proposal in _proposals(a, b, detectors):
-        if tried.before(proposal) is None:
-            found = measure(a, b, proposal)
-            best = max(best, 0.0 if found is None else found.evidence)
+    every = (found for _, found, _ in measured_proposals(a, b, detectors) if found is not None)
+    return max(0.0, max((found.evidence for found in every), default=0.0))
+
+
+def measured_proposals(
+    a: PreparedPanel, b: PreparedPanel | None, detectors: tuple[str, ...] = DEFAULT
+) -> Iterator[tuple[Proposal, Measured | None, bool]]:
+    """Measure every proposal, whatever chance says of it; ``b`` is None inside one panel.
+
+    Yields:
+        The proposal; what was measured, None where nothing agrees; and whether an earlier proposal
+        said the same, so that this one was not measured.
+    """
+    tried = _Tried(within=b is None)
+    for proposals in _proposals(a, b, detectors):
+        left = _failures(proposals)
+        for proposal in proposals:
+            if tried.before(proposal) is not None:
+                yield proposal, None, True
+                continue
+            if left == 0:
+                break
             # as if it had failed: whether a match is looked at again depends on its chance
+            left -= 1
             tried.add(proposal, None)
-    return best
+            yield proposal, measure(a, b, proposal), False
 
 
 def _proposals(
     a: PreparedPanel, b: PreparedPanel | None, detectors: tuple[str, ...]
-) -> Iterator[Proposal]:
+) -> Iterator[list[Proposal]]:
     """Let the detectors propose, one after the other, and only as far as the caller asks."""
     unknown = set(detectors) - set(DETECTORS)
     if unknown:
         raise ValueError(f"detectors must be among {DETECTORS}, got {sorted(unknown)}")
     for detector in DETECTORS:
         if detector in detectors and not _left_to_key_points(a, b, detector, detectors):
-            yield from _propose(a, b, detector)[:MOST_TRIED]
+            yield _propose(a, b, detector)[:MOST_TRIED]
+
+
+def _failures(proposals: list[Proposal]) -> int:
+    """How many proposals of one detector may fail before the others are left alone."""
+    return MOST_FAILED[proposals[0].detector == keypoints.DETECTOR] if proposals else 0
 
 
 def _left_to_key_points(
@@ -125,20 +149,25 @@ class _Tried:
 
 
 def _verified(
-    a: PreparedPanel, b: PreparedPanel | None, proposals: Iterable[Proposal]
+    a: PreparedPanel, b: PreparedPanel | None, proposed: Iterable[list[Proposal]]
 ) -> list[Match]:
     matches: list[Match] = []
     tried = _Tried(within=b is None)
-    for proposal in proposals:
-        earlier = tried.before(proposal)
-        if earlier is None:
-            found = verify(a, b, proposal)
-            tried.add(proposal, found)
-        else:
-            known = tried.outcomes[earlier]
-            found = None if known is None else replace(known, detector=proposal.detector)
-        if found is not None:
-            _add(matches, found, within=b is None)
+    for proposals in proposed:
+        left = _failures(proposals)
+        for proposal in proposals:
+            earlier = tried.before(proposal)
+            if earlier is not None:
+                known = tried.outcomes[earlier]
+                found = None if known is None else replace(known, detector=proposal.detector)
+            elif left == 0:
+                break
+            else:
+                found = verify(a, b, proposal)
+                tried.add(proposal, found)
+                left -= found is None
+            if found is not None:
+                _add(matches, found, within=b is None)
     return sorted(matches, key=lambda match: (-match.score, -match.inliers))
 
 

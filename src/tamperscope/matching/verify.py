@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tamperscope.matching import agreement, alignment, geometry
-from tamperscope.matching.agreement import Band
+from tamperscope.matching.agreement import Agreement, Band
 from tamperscope.matching.alignment import Frame
 from tamperscope.matching.chance import ALPHA, ALPHA_WITHIN, chance_of
 from tamperscope.matching.match import Gray, Mask, Match, PreparedPanel, Proposal, Transform
@@ -23,6 +23,8 @@ BELOW_CORE = 0.25  # by how much it may be worse than at the supporting places
 VOTERS = (9, 9)  # samples; applied twice: neighbours that vote on whether a place agrees
 ZOOM = 1.3  # pixels per sample from which a found region is looked at again, closer
 LEAST_AREA = 250  # samples of the frame
+PLENTY = 300.0  # nats: beyond chance in any case
+MOST_PART = 0.9  # of a region: a part that is larger is the same
 LEAST_SHIFT = 32.0  # pixels between a place and its copy in one panel; nearer, coarse bands overlap
 
 
@@ -108,11 +110,10 @@ def _measure(
         if grown is None:
             return None
         frame, mask = grown
-    target = 1 - frame.target if negative else frame.target
-    known = mask & frame.valid  # what is drawn over letters and axes says nothing
-    if known.sum() < LEAST_AREA:
+    mask, shared = _shared(frame, mask, support, negative=negative, within=within)
+    if shared is None:
         return None
-    shared = agreement.measure(frame.source, target, known, within=within)
+    target = 1 - frame.target if negative else frame.target
     return Measured(
         transform,
         _to_panel(mask, frame.grid, a.gray.shape),
@@ -124,6 +125,42 @@ def _measure(
         negative,
         shared.bands,
     )
+
+
+def _shared(
+    frame: Frame, mask: Mask, support: geometry.Points, *, negative: bool, within: bool
+) -> tuple[Mask, Agreement | None]:
+    """Measure what both sides share in a region, or in the part of it that agrees in detail too.
+
+    Around a copy in a gel or a dish there is ground that looks alike. It agrees in coarse structure
+    and joins the region, and would speak against the copy.
+    """
+    target = 1 - frame.target if negative else frame.target
+
+    def measured(region: Mask) -> Agreement | None:
+        known = region & frame.valid  # what is drawn over letters and axes says nothing
+        if known.sum() < LEAST_AREA:
+            return None
+        return agreement.measure(frame.source, target, known, within=within)
+
+    shared = measured(mask)
+    if shared is None or shared.evidence > PLENTY:
+        return mask, shared
+    inside = frame.inside & mask
+    fine = replace(
+        frame,
+        source=agreement.detail(frame.source),
+        target=agreement.detail(target),
+        inside=inside,
+        valid=frame.valid & mask,
+    )
+    part = _agreeing(fine, fine.target, frame.places(support))
+    if part is None or part.sum() > MOST_PART * mask.sum():
+        return mask, shared
+    again = measured(part)
+    if again is None or again.evidence <= shared.evidence:
+        return mask, shared
+    return part, again
 
 
 def _window(frame: Frame, mask: Mask) -> alignment.Window:
