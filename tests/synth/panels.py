@@ -63,6 +63,8 @@ class Noise:
 
     name = "noise"
     modalities = ("blot", "microscopy")
+    largest = 256
+    identity = "noise"
 
     def generate(self, rng, size, modality):
         return rng.integers(0, 256, (*size, 3), dtype=np.uint8)

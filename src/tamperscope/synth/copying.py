@@ -121,7 +121,7 @@ def lay_region(
         if match:
             patch = matched(patch, inside, canvas[box.slices])
         patch, done = apply_tone(patch, steps, rng)
-        if _change(patch, canvas[box.slices], inside) < LEAST_CHANGE:
+        if mean_change(patch, canvas[box.slices], inside) < LEAST_CHANGE:
             continue
         target = no_mask(canvas)
         target[box.slices] = inside
@@ -130,7 +130,8 @@ def lay_region(
     raise UnfitError(f"no place for a copy in {PLACES} draws")
 
 
-def _change(patch: Pixels, under: Pixels, inside: Mask) -> float:
+def mean_change(patch: Pixels, under: Pixels, inside: Mask) -> float:
+    """Mean difference in grey levels that a patch makes where ``inside`` is set."""
     apart = np.abs(patch[inside].astype(np.int16) - under[inside])
     return int(apart.sum(dtype=np.int64)) / apart.size
 

@@ -147,12 +147,15 @@ def _operations(tables: Any, defaults: Settings, name: str) -> dict[str, Setting
         where = f"recipe {name}, [operations.{operation}]"
         _table(table, where)
         plain = {key: value for key, value in table.items() if key not in GROUPS}
+        named = _names(plain.pop("generators", []), operation, where)
         wanted = plain.pop("modalities", [])
         able = OPERATIONS[operation].modalities
         if not isinstance(wanted, list) or not set(map(str, wanted)) <= set(able):
             raise RecipeError(f"{where}: modalities is a list of {', '.join(able)}")
         settings = dataclasses.replace(
-            _group(defaults, plain, where, also=GROUPS), modalities=tuple(wanted)
+            _group(defaults, plain, where, also=GROUPS),
+            modalities=tuple(wanted),
+            generators=named,
         )
         for group in GROUPS:
             part = _group(getattr(settings, group), table.get(group, {}), f"{where}.{group}")
@@ -161,6 +164,14 @@ def _operations(tables: Any, defaults: Settings, name: str) -> dict[str, Setting
     if not any(settings.weight > 0 for settings in found.values()):
         raise RecipeError(f"recipe {name} needs an operation with a weight above 0")
     return found
+
+
+def _names(value: Any, operation: str, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise RecipeError(f"{where}: generators is a list of names or files, got {value!r}")
+    if value and operation != "generated-patch":
+        raise RecipeError(f"{where}: only generated-patch has generators")
+    return tuple(value)
 
 
 def _group(default: Group, table: Any, where: str, *, also: tuple[str, ...] = ()) -> Group:

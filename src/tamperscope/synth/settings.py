@@ -23,7 +23,8 @@ class Settings:
 
     weight: float = 1.0  # against the other operations
     modalities: tuple[str, ...] = ()  # panels it is used on; empty: all that it can be used on
-    copies: tuple[int, int] = (1, 1)  # how many times a region is copied
+    generators: tuple[str, ...] = ()  # of patches, names or files; empty: all that come with it
+    copies: tuple[int, int] = (1, 1)  # how many times a region is copied, how many patches laid
     share: tuple[float, float] = (0.3, 0.9)  # of a panel that overlaps with the other
     geometry: Geometry = field(default_factory=Geometry)
     tone: Tone = field(default_factory=Tone)

@@ -41,6 +41,8 @@ class PatchGenerator(Protocol):
 
     name: str
     modalities: tuple[str, ...]
+    largest: int  # pixels, of a side
+    identity: str  # text that changes when other patches would be made
 
     def generate(self, rng: np.random.Generator, size: Size, modality: str) -> Pixels:
         """Return uint8 (height, width, 3), decided by ``rng`` alone."""

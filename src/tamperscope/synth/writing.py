@@ -24,9 +24,10 @@ from tamperscope.data.forged import FORMAT, MANIFEST
 from tamperscope.errors import ForgeError, OutputError
 from tamperscope.images import encode_png
 from tamperscope.synth.forge import check_recipe, make_sample
+from tamperscope.synth.generators import use_one_thread
 from tamperscope.synth.recipe import Recipe
 from tamperscope.synth.sample import Link
-from tamperscope.synth.work import PanelSource
+from tamperscope.synth.work import PanelSource, PatchGenerator
 
 IMAGES, MASKS = "images", "masks"
 UNFINISHED = ".part"
@@ -43,6 +44,7 @@ class Task:
     seed: int = 0
     epoch: int = 0
     split: str | None = None  # that the sources are of, for the manifest
+    generators: tuple[PatchGenerator, ...] = ()  # for generated patches
 
 
 @dataclass
@@ -68,7 +70,7 @@ def write_set(task: Task, count: int, *, jobs: int = 1, progress: Any = None) ->
         OutputError: The folder holds something else, or a set that was made otherwise.
         RecipeError: The recipe asks for what the sources cannot give.
     """
-    check_recipe(task.recipe, task.source)
+    check_recipe(task.recipe, task.source, task.generators)
     manifest = task.out / MANIFEST
     lines = _lines_there(task, manifest)
     if len(lines) > count:
@@ -100,7 +102,9 @@ def _as_text(line: dict[str, Any]) -> str:
 
 
 def _header(task: Task) -> dict[str, Any]:
+    made_by = {"generators": [g.identity for g in task.generators]} if task.generators else {}
     return {
+        **made_by,
         "format": FORMAT,
         "recipe": task.recipe.name,
         "digest": task.recipe.digest,
@@ -173,7 +177,9 @@ def _files_there(out: Path, line: dict[str, Any]) -> bool:
 def write_sample(task: Task, index: int) -> dict[str, Any]:
     """Make one sample, write its files, and return its line of the manifest."""
     try:
-        sample = make_sample(task.recipe, task.source, task.seed, task.epoch, index)
+        sample = make_sample(
+            task.recipe, task.source, task.seed, task.epoch, index, task.generators
+        )
     except ForgeError as error:
         return {"index": index, "skipped": str(error)}
     sides = ("",) if len(sample.panels) == 1 else ("_a", "_b")
@@ -221,6 +227,7 @@ def _start(task: Task) -> None:
     global _task  # a process pool offers no other place for state of its processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that reports
     cv2.setNumThreads(1)  # the processes share the cores among themselves
+    use_one_thread(task.generators)
     _task = task
 
 
