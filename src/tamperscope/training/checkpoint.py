@@ -26,6 +26,7 @@ from tamperscope.errors import OutputError, TrainingError
 FORMAT = "tamperscope-checkpoint/1"
 NAME = "checkpoint.safetensors"
 UNFINISHED = ".part"
+READABLE = 0o644  # safetensors writes files for their owner only
 SPARE = 1.2  # checkpoints for which there must be room before training goes on
 DROPOUT = 11  # of the random numbers of a step: [seed, DROPOUT, step, rank]
 
@@ -67,6 +68,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         write(part)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        part.chmod(READABLE)
         part.replace(path)
         sync_folder(path.parent)
     except (OSError, SafetensorError) as error:

@@ -74,7 +74,7 @@ def open_streams(
                 stream,
                 find_recipe(str(stream.forge)),
                 source,
-                seed=wanted.seed,
+                seed=wanted.seed + (place if wanted.held_out else 0),  # other panels in each
                 both=both,
                 extra=wanted.extra,
                 cell=wanted.cell,

@@ -24,6 +24,7 @@ from tamperscope.training.objectives import AnyNetwork, as_tensors
 from tamperscope.training.preparation import Prepared
 from tamperscope.training.progress import Clock, Position
 from tamperscope.training.schedules import rate_at
+from tamperscope.training.sharing import share_statistics
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -51,6 +52,8 @@ class Stepper:
         self.fabric, self.prepared = fabric, prepared
         self.recipe = prepared.recipe
         self.network = prepared.network
+        if fabric.world_size > 1:
+            share_statistics(self.network)
         self.objective, self.optimiser = fabric.setup(prepared.objective, prepared.optimiser)
         decay = self.recipe.optimiser.average
         self.average: AveragedModel | None = averaged(self.network, decay) if decay else None
