@@ -28,7 +28,7 @@ class BioTamperNetConfig:
     context_layers: int = 1  # the ablations have 4
     descriptor: Descriptor = "encoder"  # what is compared: the encoder's maps; a light head's of
     # the image; a light head's of its eight turns
-    descriptor_width: int = 96  # channels of the light head, of each turn
+    descriptor_width: int = 64  # channels of the light head, of each turn
     match_scales: int = 2  # finest encoder scales that are compared; 0: all, as the tokens
     tied: bool = True  # one projection for both sides of a similarity
     rotary: Rotary = "none"  # positions inside the similarity

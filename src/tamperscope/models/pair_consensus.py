@@ -46,5 +46,5 @@ def consensus(partner: Tensor, grid: Size, other: Size) -> Tensor:
         moved = margin[:, :, top : top + grid[0], left : left + grid[1]] - place
         step = moved.new_tensor((down, right)).view(1, 2, 1, 1)
         shift += ((moved - step).abs() <= TOLERANCE).all(dim=1)
-        rigid += (moved.norm(dim=1) - step.norm()).abs() <= TOLERANCE
+        rigid += (moved.square().sum(dim=1).sqrt() - step.norm()).abs() <= TOLERANCE
     return torch.stack((shift, rigid), dim=-1).flatten(1, 2) / len(steps)
