@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("scan", "networks", "pairs", "dense_field", "panels", "screening", "forge")
+NAMES = ("scan", "networks", "pairs", "dense_field", "panels", "screening", "forge", "training")
 
 
 def main(names: list[str]) -> None:

@@ -106,8 +106,16 @@ def sizes(prepared: Prepared) -> Iterator[str]:
     )
 
 
-def measured_steps(stepper: Stepper, workers: int) -> tuple[float, dict[str, float]]:
-    """Take steps; return the seconds of one, and the share of each part of it."""
+def measured_steps(
+    stepper: Stepper, workers: int, *, seconds: float = SECONDS
+) -> tuple[float, dict[str, float]]:
+    """Take steps; return the seconds of one, and the share of each part of it.
+
+    Args:
+        stepper: Takes them.
+        workers: Processes that make samples.
+        seconds: How long at least.
+    """
     run = stepper.recipe.run
     rows = list(rows_of(0, run.steps, run.batch, rank=0, processes=1, accumulate=run.accumulate))
     batches = load(stepper.prepared.plan, rows, workers)
@@ -117,7 +125,7 @@ def measured_steps(stepper: Stepper, workers: int) -> tuple[float, dict[str, flo
         position.step += 1
     stepper.clock.restart()
     steps = 0
-    while position.step < run.steps and (steps < MEASURED or stepper.clock.seconds < SECONDS):
+    while position.step < run.steps and (steps < MEASURED or stepper.clock.seconds < seconds):
         stepper.step(batches, position)
         position.step += 1
         steps += 1
