@@ -1,7 +1,8 @@
 """One training step of each family of generators, and the state to go on from.
 
 GAN: non-saturating logistic loss with R1 on real patches every 16 steps (Mescheder, Geiger,
-Nowozin, 2018, https://arxiv.org/abs/1801.04406, equation 9; lazily as in StyleGAN2). Diffusion:
+Nowozin, 2018, https://arxiv.org/abs/1801.04406, equation 9; lazily as in StyleGAN2), on patches
+made from the layouts of the real ones; the distance to the layout is part of the loss. Diffusion:
 squared error of v at times spread evenly over a batch, coarse coefficients weighing more than fine
 ones. Both keep a running mean of the weights (half of it younger than 5 % of the patches seen,
 at most 10,000), which is what is used.
@@ -20,11 +21,18 @@ from tamperscope.models.block_dct import to_blocks
 from tamperscope.models.patch_diffusion import SIDE as DIFFUSION_SIDE
 from tamperscope.models.patch_diffusion import PatchDiffusion, noise_share, signal
 from tamperscope.models.patch_gan import SIDE as GAN_SIDE
-from tamperscope.models.patch_gan import PatchCritic, PatchCriticConfig, PatchGan
+from tamperscope.models.patch_gan import (
+    PatchCritic,
+    PatchCriticConfig,
+    PatchGan,
+    enlarged,
+    layout_of,
+)
 from tamperscope.models.patch_network import PatchNetwork
 
 GAN_RATE, GAN_BETAS = 2e-3, (0.0, 0.99)
-R1, R1_EVERY = 0.02, 16
+R1, R1_EVERY = 0.05, 16
+OFF_LAYOUT = 5.0  # weight of the mean distance to the layout, in [-1, 1]
 DIFFUSION_RATE, WARM_STEPS, LONGEST_GRADIENT = 1e-3, 200, 1.0
 LEAST_STRENGTH = 0.01  # of a band; grey levels themselves are 0.008 apart
 HALF_LIFE, SHARE_OF_SEEN = 10_000, 0.05  # patches
@@ -59,7 +67,8 @@ class GanTrainer:
         config = self.generator.config
         self.critic = PatchCritic(PatchCriticConfig(modalities=config.modalities))
         _, strengths = bands(to_blocks(images, GAN_SIDE), labels)
-        self.generator.strengths.copy_(strengths)
+        _, painted = bands(to_blocks(images - enlarged(layout_of(images)), GAN_SIDE), labels)
+        self.generator.strengths.copy_(painted)
         for network in (self.generator, self.critic):
             network.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
         self.critic.strengths.copy_(strengths)
@@ -79,8 +88,9 @@ class GanTrainer:
         size = (images.shape[-2], images.shape[-1])
         # whole grey levels would tell real patches from made ones
         images = images + (torch.rand_like(images) - 0.5) * (2 / 255)
+        layout = layout_of(images)
         with torch.no_grad():
-            made = self.generator(self._noise(len(images), size), labels)
+            made = self.generator(self._noise(len(images), size), labels, layout)
         images.requires_grad_(number % R1_EVERY == 0)
         real, fake = self.critic(images, labels), self.critic(made, labels)
         loss = F.softplus(-real).mean() + F.softplus(fake).mean()
@@ -92,11 +102,12 @@ class GanTrainer:
             told["r1"] = steep.item()
         self._move("critic", loss)
         self.critic.requires_grad_(False)
-        made = self.generator(self._noise(len(images), size), labels)
+        made = self.generator(self._noise(len(images), size), labels, layout)
         loss = F.softplus(-self.critic(made, labels)).mean()
-        self._move("generator", loss)
+        off = (layout_of(made) - layout).abs().mean()
+        self._move("generator", loss + OFF_LAYOUT * off)
         self.critic.requires_grad_(True)
-        return {**told, "generator": loss.item()}
+        return {**told, "generator": loss.item(), "off layout": off.item()}
 
     def _noise(self, count: int, size: tuple[int, int]) -> list[Tensor]:
         return [torch.randn(shape) for shape in self.generator.noise_shapes(count, size)]

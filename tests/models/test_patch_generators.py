@@ -12,6 +12,8 @@ from tamperscope.models.patch_gan import (
     PatchCritic,
     PatchCriticConfig,
     StyledConv,
+    enlarged,
+    layout_of,
     spread_of_batch,
 )
 from tamperscope.models.weights import WeightsCard, config_of, load_weights, save_weights
@@ -23,6 +25,15 @@ def noise_for(network, count, size, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shapes = network.noise_shapes(count, size)
     return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def drawn(network, noise, label):
+    """Draw, with a layout of stripes where the network takes one."""
+    if not network.layout:
+        return network.draw(noise, label)
+    cells = noise[1].shape
+    layout = torch.linspace(0, 1, cells[-1]).expand(cells[0], 3, *cells[2:])
+    return network.draw(noise, label, layout)
 
 
 def lively(name):
@@ -41,7 +52,7 @@ def lively(name):
 def test_one_network_makes_patches_of_every_size(name, size):
     network = lively(name)
     with torch.no_grad():
-        image = network.draw(noise_for(network, 2, size), network.label_of("blot", 2))
+        image = drawn(network, noise_for(network, 2, size), network.label_of("blot", 2))
     assert image.shape == (2, 3, *size)
     assert image.dtype == torch.float32
     assert 0 <= image.min() < image.max() <= 1
@@ -53,9 +64,9 @@ def test_a_patch_depends_on_noise_and_modality_and_not_on_its_neighbours(name):
     noise = noise_for(network, 2, (32, 32))
     label = torch.tensor([0, 2])
     with torch.no_grad():
-        both = network.draw(noise, label)
-        alone = network.draw([part[1:] for part in noise], label[1:])
-        other = network.draw([part[1:] for part in noise], label[:1])
+        both = drawn(network, noise, label)
+        alone = drawn(network, [part[1:] for part in noise], label[1:])
+        other = drawn(network, [part[1:] for part in noise], label[:1])
     torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=0)
     assert (alone - other).abs().max() > 1e-3
     assert (both[0] - both[1]).abs().max() > 1e-3
@@ -67,10 +78,10 @@ def test_every_noise_counts(name):
     noise = noise_for(network, 1, (32, 32))
     label = network.label_of("microscopy")
     with torch.no_grad():
-        before = network.draw(noise, label)
+        before = drawn(network, noise, label)
         for place in range(len(noise)):
             changed = [-part if i == place else part for i, part in enumerate(noise)]
-            assert (network.draw(changed, label) - before).abs().max() > 1e-4, place
+            assert (drawn(network, changed, label) - before).abs().max() > 1e-4, place
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -91,7 +102,7 @@ def test_a_weights_file_is_all_that_a_generator_needs(name, tmp_path):
     loaded = load_weights(tmp_path / "w.safetensors")
     noise, label = noise_for(network, 1, (32, 32)), network.label_of("facs")
     with torch.no_grad():
-        assert torch.equal(loaded.draw(noise, label), network.draw(noise, label))
+        assert torch.equal(drawn(loaded, noise, label), drawn(network, noise, label))
 
 
 def test_modulating_activations_is_modulating_weights():
@@ -145,7 +156,7 @@ def test_drawing_takes_the_ddim_steps_to_what_a_perfect_network_predicts():
             return a * (z - a * x) / s - s * x
 
     network.__class__ = Perfect
-    got = network.draw(noise_for(network, 1, (32, 32)), network.label_of("blot"))
+    got = drawn(network, noise_for(network, 1, (32, 32)), network.label_of("blot"))
     torch.testing.assert_close(got, wanted, atol=1e-4, rtol=0)
 
 
@@ -153,3 +164,23 @@ def test_the_schedule_keeps_the_variance():
     t = torch.linspace(0, 1, 7)
     torch.testing.assert_close(signal(t) ** 2 + noise_share(t) ** 2, torch.ones(7))
     assert math.isclose(noise_share(torch.tensor(1.0)).item(), 1)
+
+
+def test_a_patch_of_the_gan_is_its_layout_where_nothing_is_painted():
+    network = create_model("patch_gan_test", seed=3).eval()
+    network.strengths.zero_()
+    layout = torch.rand(2, 3, 4, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        got = network.draw(noise_for(network, 2, (32, 48)), network.label_of("blot", 2), layout)
+    torch.testing.assert_close(got, enlarged(layout), atol=1e-5, rtol=0)
+    flat = layout[:, :, :1, :1].expand(-1, -1, 4, 6)
+    torch.testing.assert_close(layout_of(enlarged(flat)), flat)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_layout_is_asked_for_where_it_is_taken_and_refused_elsewhere(name):
+    network = create_model(name)
+    noise, label = noise_for(network, 1, (32, 32)), network.label_of("blot")
+    layout = None if network.layout else torch.zeros(1, 3, 4, 4)
+    with pytest.raises(ValueError, match="layout"):
+        network.draw(noise, label, layout)

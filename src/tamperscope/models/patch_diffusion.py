@@ -143,8 +143,9 @@ class PatchDiffusion(PatchNetwork):
         means, strengths = (v[label][:, :, None, None] for v in (self.means, self.strengths))
         return from_blocks(coefficients * strengths + means, SIDE)
 
-    def draw(self, noise: Sequence[Tensor], label: Tensor) -> Tensor:
+    def draw(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor | None = None) -> Tensor:
         """Return images (count, 3, height, width) in [0, 1]."""
+        self.check_layout(layout)
         (z,) = noise
         times = torch.linspace(1, 0, self.config.steps + 1)
         x = z

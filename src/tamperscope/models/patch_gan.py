@@ -1,13 +1,16 @@
-"""A small conditional GAN for patches of scientific pictures, and its discriminator.
+"""A small conditional GAN that fills in coarse pictures of patches, and its discriminator.
 
-Style-modulated convolutions (Karras et al., "Analyzing and Improving the Image Quality of
-StyleGAN", 2020, https://arxiv.org/abs/1912.04958, equations 1 and 3). What differs: the input is a
-grid of noise instead of a learned constant, so that one network makes patches of any size; scaling
-and demodulation are done on activations, which is the same function and cheap on a CPU; and the
-last layer gives cosine coefficients of 2 x 2 blocks (:mod:`tamperscope.models.block_dct`) instead
-of pixels, each band with the strength it has in the training patches of the modality. The modality
-enters through the style, and in the discriminator as a projection (Miyato and Koyama, 2018,
-https://arxiv.org/abs/1802.05637).
+The generator turns an image into an image: a layout, one colour for each 8 x 8 pixels, into a patch
+that has this layout and the fine structure of its modality, as pix2pix turns label maps into
+pictures (Isola et al., 2017, https://arxiv.org/abs/1611.07004). What differs: there is no pixelwise
+truth, for the fine structure is drawn from noise; the patch is the layout, enlarged, plus what the
+network paints, and a loss holds its means over 8 x 8 pixels to the layout. Inside are
+style-modulated convolutions (Karras et al., "Analyzing and Improving the Image Quality of
+StyleGAN", 2020, https://arxiv.org/abs/1912.04958, equations 1 and 3); scaling and demodulation are
+done on activations, which is the same function and cheap on a CPU. The last layer gives cosine
+coefficients of 2 x 2 blocks (:mod:`tamperscope.models.block_dct`), each band with the strength it
+has in the training patches of the modality. The modality enters through the style, and in the
+discriminator as a projection (Miyato and Koyama, 2018, https://arxiv.org/abs/1802.05637).
 """
 
 import math
@@ -23,6 +26,7 @@ from tamperscope.models.network import ConfiguredModule, Size
 from tamperscope.models.patch_network import MODALITIES, PatchNetwork
 
 SIDE = 2  # pixels of a block
+CELL = 8  # pixels of a cell of the layout
 BANDS = 3 * SIDE**2
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the variance through the leaky rectifier
@@ -34,9 +38,9 @@ class PatchGanConfig:
 
     modalities: tuple[str, ...] = MODALITIES
     latent: int = 64
-    style: int = 96
-    grid: int = 16  # channels of the noise that the picture grows from
-    channels: tuple[int, ...] = (96, 96, 64, 32)  # at 1/16, 1/8, 1/4, 1/2 of the size
+    style: int = 64
+    grid: int = 8  # channels of noise beside the layout
+    channels: tuple[int, ...] = (80, 56, 24)  # at 1/8, 1/4, 1/2 of the size
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class PatchCriticConfig:
     """Shape of the discriminator."""
 
     modalities: tuple[str, ...] = MODALITIES
-    channels: tuple[int, ...] = (32, 64, 96, 128)  # at 1/2, 1/4, 1/8, 1/16 of the size
+    channels: tuple[int, ...] = (24, 48, 64, 96)  # at 1/2, 1/4, 1/8, 1/16 of the size
 
 
 class EqualConv(nn.Module):
@@ -74,7 +78,7 @@ class StyledConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.strength = nn.Parameter(torch.full((outputs,), 0.1))  # of the noise
+        self.strength = nn.Parameter(torch.zeros(outputs))  # of the noise
         self.affine = EqualConv(style, inputs)
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
@@ -90,7 +94,8 @@ class StyledConv(nn.Module):
 class PatchGan(PatchNetwork):
     """The generator."""
 
-    strengths: Tensor  # (modalities, 12): deviation of each band in the training patches
+    layout = CELL
+    strengths: Tensor  # (modalities, 12): of what is painted, each band's in training patches
 
     def __init__(self, config: PatchGanConfig) -> None:
         super().__init__()
@@ -99,7 +104,7 @@ class PatchGan(PatchNetwork):
         self.mapping = nn.ModuleList(
             [EqualConv(2 * config.latent, config.style), EqualConv(config.style, config.style)]
         )
-        inputs = (config.grid, *config.channels)
+        inputs = (3 + config.grid, *config.channels)
         self.first = nn.ModuleList(
             StyledConv(a, b, config.style)
             for a, b in zip(inputs[:-1], config.channels, strict=True)
@@ -113,18 +118,18 @@ class PatchGan(PatchNetwork):
     def noise_shapes(self, count: int, size: Size) -> list[tuple[int, ...]]:
         """Latent, grid, and a map for each convolution: two a resolution, one at the last."""
         self.check_size(size)
-        height, width = (side // self.stride for side in size)
+        height, width = (side // CELL for side in size)
         levels = sorted([*range(len(self.first)), *range(len(self.second))])
         maps = [(count, 1, height << level, width << level) for level in levels]
         return [(count, self.config.latent), (count, self.config.grid, height, width), *maps]
 
-    def forward(self, noise: Sequence[Tensor], label: Tensor) -> Tensor:
+    def forward(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor) -> Tensor:
         """Return images (count, 3, height, width) around [-1, 1], not clipped."""
         latent, grid, *maps = noise
         style = torch.cat([_normalised(latent), _normalised(self.label(label))], dim=1)
         for layer in self.mapping:
             style = F.leaky_relu(layer(style), SLOPE) * GAIN
-        x = grid
+        x = torch.cat([layout, grid], dim=1)
         for level, first in enumerate(self.first):
             if level:
                 x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
@@ -132,11 +137,14 @@ class PatchGan(PatchNetwork):
             if level < len(self.second):
                 x = self.second[level](x, style, maps[2 * level + 1])
         bands = self.paint(x) + self.tint(style)[:, :, None, None]
-        return from_blocks(bands * self.strengths[label][:, :, None, None], SIDE)
+        painted = from_blocks(bands * self.strengths[label][:, :, None, None], SIDE)
+        return enlarged(layout) + painted
 
-    def draw(self, noise: Sequence[Tensor], label: Tensor) -> Tensor:
+    def draw(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor | None = None) -> Tensor:
         """Return images (count, 3, height, width) in [0, 1]."""
-        return (0.5 * self(noise, label) + 0.5).clamp(0, 1)
+        self.check_layout(layout)
+        assert layout is not None
+        return (0.5 * self(noise, label, 2 * layout - 1) + 0.5).clamp(0, 1)
 
 
 class PatchCritic(ConfiguredModule):
@@ -160,7 +168,8 @@ class PatchCritic(ConfiguredModule):
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
         """Logits (batch,) of images (batch, 3, height, width) in [-1, 1]; any multiple of 16."""
-        x = to_blocks(image, SIDE) / self.strengths[label][:, :, None, None]
+        # half whitened: fine bands are seen early, and do not drown what a patch shows
+        x = to_blocks(image, SIDE) / self.strengths[label].sqrt()[:, :, None, None]
         x = F.leaky_relu(self.enter(x), SLOPE) * GAIN
         for same, halve, skip in zip(self.same, self.halve, self.skip, strict=True):
             y = F.leaky_relu(same(x), SLOPE) * GAIN
@@ -170,6 +179,16 @@ class PatchCritic(ConfiguredModule):
         x = x.mean(dim=(2, 3))
         projected = (x * _normalised(self.label(label))).sum(dim=1) / math.sqrt(x.shape[1])
         return self.score(x)[:, 0] + projected
+
+
+def layout_of(image: Tensor) -> Tensor:
+    """Mean colour of every 8 x 8 pixels, (batch, 3, height / 8, width / 8)."""
+    return F.avg_pool2d(image, CELL)
+
+
+def enlarged(layout: Tensor) -> Tensor:
+    """A layout at the size of its patch, without anything fine."""
+    return F.interpolate(layout, scale_factor=CELL, mode="bilinear", align_corners=False)
 
 
 def spread_of_batch(x: Tensor, group: int = 4) -> Tensor:
@@ -194,5 +213,5 @@ def patch_gan(**changes: object) -> PatchGan:
 
 def patch_gan_test(**changes: object) -> PatchGan:
     """Build a tiny one for tests."""
-    small = {"latent": 8, "style": 8, "grid": 4, "channels": (8, 8, 8, 4)}
+    small = {"latent": 8, "style": 8, "grid": 4, "channels": (8, 8, 4)}
     return PatchGan(PatchGanConfig(**{**small, **changes}))  # type: ignore[arg-type]

@@ -4,6 +4,7 @@
     weights/patch_gan.json                its card: data, licence, training, what was measured
     anything.safetensors                  one of your own; tools/train_generators.py trains it
 
+A network that fills in layouts gets them from drawn panels (:mod:`tamperscope.synth.layouts`).
 PyTorch is imported when the first generator is opened, not before: the rest of the forge does
 without.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tamperscope.errors import MissingExtraError, RecipeError
+from tamperscope.synth.layouts import draw_layout
 from tamperscope.synth.recipe import Recipe
 from tamperscope.synth.sample import Pixels, Size
 
@@ -94,10 +96,13 @@ class NetworkGenerator:
             torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
             for shape in network.noise_shapes(1, (height, width))
         ]
+        cell = network.layout
+        layout = draw_layout(rng, (height, width), modality, cell)[None] if cell else None
         top = int(rng.integers(height - size[0] + 1))
         left = int(rng.integers(width - size[1] + 1))
         with torch.inference_mode():
-            image = network.draw(noise, label)[0]
+            coarse = None if layout is None else torch.from_numpy(layout)
+            image = network.draw(noise, label, coarse)[0]
         levels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
         return np.ascontiguousarray(levels[top : top + size[0], left : left + size[1]])
 
