@@ -85,10 +85,11 @@ class Training:
         self._take_up()
         if self.position.ended:
             return Outcome(self.position, "finished")
-        if self.fabric.is_global_zero:
-            self.parts = self.prepared.validation(self.listener.count)
         self.reports = Reports(self)
         try:
+            if self.fabric.is_global_zero:
+                self.parts = self.prepared.validation(self.listener.count)
+            self.reports.clock.restart()
             with interruptions() as interrupted:
                 return self._train(interrupted)
         finally:

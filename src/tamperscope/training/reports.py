@@ -46,9 +46,9 @@ class Reports:
         self.seconds_before = training.position.seconds
         self.board: Any = None
         if self.first:
-            self.journal = Journal(training.out, training.position.journal)
             if training.machine.tensorboard:
                 self.board = open_board(training)
+            self.journal = Journal(training.out, training.position.journal)
         self.clock.restart()
 
     def hear(self, result: StepResult, *, due: bool) -> None:
