@@ -33,7 +33,7 @@ def test_a_copy_is_measured_without_the_ground_that_only_looks_alike():
     points = np.stack(np.meshgrid(np.arange(50, 120, 10), np.arange(60, 150, 10)), -1).reshape(
         -1, 2
     )
-    proposal = Proposal("keypoints", transform, points.astype(float), points + [160.0, 0])
+    proposal = Proposal("keypoints", transform, points.astype(float), points + np.array([160.0, 0]))
     alike = measure(panel, None, proposal)
     assert alike is None or alike.evidence < 0
     gray[50:160, 200:290] = gray[50:160, 40:130]

@@ -28,6 +28,8 @@ def control(match: Match, a: PreparedPanel, others: Sequence[PreparedPanel]) -> 
     region = PreparedPanel(
         gray=a.gray, usable=np.asarray(a.usable & match.source_mask), kind=a.kind, name=a.name
     )
+    own = keypoints.features_of(a)
+    keypoints.remember(region, keypoints.inside(own, np.asarray(region.usable)))
     as_well = sum(_matches(region, other, match.chance) for other in others)
     return as_well, len(others)
 

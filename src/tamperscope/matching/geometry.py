@@ -81,11 +81,13 @@ def fit_similarity(
 def fit_affine(source: Points, target: Points, weight: NDArray | None = None) -> Transform:
     """Least-squares affine map; needs three points that are not on one line."""
     w = np.ones(len(source)) if weight is None else weight
-    root = np.sqrt(w)[:, None]
-    centre = np.average(source, axis=0, weights=w)
-    size = max(float(np.abs(source - centre).max()), 1e-9)
-    design = np.column_stack([(source - centre) / size, np.ones(len(source))])
-    solution, *_ = np.linalg.lstsq(design * root, target * root, rcond=None)
+    centre = (w @ source) / w.sum()
+    offset = source - centre
+    size = max(float(np.abs(offset).max()), 1e-9)
+    # about its centre and in units of its size, the normal equations lose no digits that matter
+    design = np.column_stack([offset / size, np.ones(len(source))])
+    weighted = (design * w[:, None]).T
+    solution, *_ = np.linalg.lstsq(weighted @ design, weighted @ target, rcond=None)
     linear = solution[:2].T / size
     transform = np.eye(3)
     transform[:2, :2] = linear
@@ -100,8 +102,9 @@ def fit_supported(
     similar = fit_similarity(source, target, reflected=reflected, weight=weight)
     if len(source) < 8:
         return similar
-    spread = np.linalg.svd(source - source.mean(axis=0), compute_uv=False)
-    if spread[1] < 0.15 * spread[0]:
+    offset = source - source.mean(axis=0)
+    across, along = np.linalg.eigvalsh(offset.T @ offset)
+    if across < 0.15**2 * along:
         return similar
     affine = fit_affine(source, target, weight)
     return affine if is_plausible(affine) else similar

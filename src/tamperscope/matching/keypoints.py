@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from tamperscope.matching.geometry import Pairs, Points, find_transforms
-from tamperscope.matching.match import Gray, PreparedPanel, Proposal
+from tamperscope.matching.match import Gray, Mask, PreparedPanel, Proposal
 from tamperscope.matching.prepare import filled
 
 DETECTOR = "keypoints"
@@ -27,6 +28,7 @@ SMALL_SIDE = 200  # pixels; panels with a shorter side are described enlarged
 LARGEST_ENLARGEMENT = 2.0
 MOST_FEATURES = 1400
 FINE = 3.6  # pixels of the described picture: diameters of the finest octave lie below
+FARTHEST = 0.5  # likeness (cosine) of descriptors that may be partners: a distance of 1
 RATIO = 0.9  # nearest to next distance of descriptors that may be partners
 PARTNERS = 3  # most partners of one key point
 NEXT_RADIUS = 8.0  # pixels of the described picture: closer ones describe the same spot
@@ -50,6 +52,7 @@ class Features:
     scale: float  # pixels of the described picture per pixel of the panel
 
 
+_same_spot: "weakref.WeakKeyDictionary[Features, NDArray[np.intp]]" = weakref.WeakKeyDictionary()
 _cache: "weakref.WeakKeyDictionary[PreparedPanel, Features]" = weakref.WeakKeyDictionary()
 
 
@@ -59,6 +62,25 @@ def features_of(panel: PreparedPanel) -> Features:
     if found is None:
         found = _cache[panel] = _describe(panel)
     return found
+
+
+def remember(panel: PreparedPanel, features: Features) -> None:
+    """Let a panel have key points that were found earlier, for as long as it lives."""
+    _cache[panel] = features
+
+
+def inside(features: Features, mask: Mask) -> Features:
+    """Keep the key points that lie inside a mask (height, width) of the panel."""
+    x, y = np.rint(features.points).astype(int).T
+    kept = mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
+    return Features(
+        features.points[kept],
+        features.size[kept],
+        features.angle[kept],
+        features.response[kept],
+        features.descriptors[kept],
+        features.scale,
+    )
 
 
 def propose_between(a: PreparedPanel, b: PreparedPanel) -> list[Proposal]:
@@ -163,7 +185,7 @@ def _propose(a: Features, b: Features, exclusion: float) -> list[Proposal]:
         return []
     barred = None
     if exclusion:
-        apart = np.linalg.norm(a.points[:, None] - b.points[None], axis=2) * a.scale
+        apart = cdist(a.points, b.points) * a.scale
         barred = apart < np.maximum(exclusion, 1.5 * a.size[:, None] * a.scale)
     tolerance = TOLERANCE / min(b.scale, 1.0)
     found: list[tuple[float, Proposal]] = []
@@ -194,7 +216,7 @@ def _pairs(
         likeness[barred] = -1
     i, j, ratio = _nearest(likeness, b, PARTNERS if barred is not None else 1)
     if barred is None:
-        k, m, back = _nearest(np.ascontiguousarray(likeness.T), a, 1)
+        k, m, back = _nearest(other @ a.descriptors.T, a, 1)
         i, j, ratio = np.concatenate([i, m]), np.concatenate([j, k]), np.concatenate([ratio, back])
     order = np.lexsort((j, i, ratio))
     _, first = np.unique(i[order] * len(b.points) + j[order], return_index=True)
@@ -208,22 +230,16 @@ def _pairs(
 
 def _nearest(likeness: NDArray, b: Features, partners: int) -> tuple[NDArray, NDArray, NDArray]:
     """For every row, its partners by g2NN: (rows, columns, ratio to the next distance)."""
-    likeness = likeness.copy()
-    near = cKDTree(b.points).query_ball_point(b.points, NEXT_RADIUS / b.scale)
-    counts = np.array([len(n) for n in near])
-    flat = np.concatenate([np.asarray(n, dtype=np.intp) for n in near])
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    rows = np.arange(len(likeness))
+    rows = np.flatnonzero(likeness.max(axis=1) > FARTHEST)
+    left = likeness[rows]
+    here = np.arange(len(rows))
+    near = _neighbours(b)
     columns, distances = [], []
     for _ in range(partners + 1):
-        best = np.argmax(likeness, axis=1)
-        value = likeness[rows, best]
+        best = np.argmax(left, axis=1)
         columns.append(best)
-        distances.append(np.sqrt(np.maximum(2 - 2 * value, 1e-8)))
-        lengths = counts[best]
-        repeated = np.repeat(rows, lengths)
-        inner = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        likeness[repeated, flat[np.repeat(starts[best], lengths) + inner]] = -1
+        distances.append(np.sqrt(np.maximum(2 - 2 * left[here, best], 1e-8)))
+        left[here[:, None], near[best]] = -1
     ratios = [distances[k] / distances[k + 1] for k in range(partners)]
     out_i, out_j, out_r = [], [], []
     for k in range(partners):
@@ -233,6 +249,20 @@ def _nearest(likeness: NDArray, b: Features, partners: int) -> tuple[NDArray, ND
             out_j.append(columns[partner][passes])
             out_r.append(ratios[k][passes] + 0.02 * k)
     return np.concatenate(out_i), np.concatenate(out_j), np.concatenate(out_r)
+
+
+def _neighbours(features: Features) -> NDArray[np.intp]:
+    """Which key points describe the same spot, (n, most of one); a row repeats its own to fill."""
+    found = _same_spot.get(features)
+    if found is None:
+        points = features.points
+        near = cKDTree(points).query_ball_point(points, NEXT_RADIUS / features.scale)
+        most = max(len(others) for others in near)
+        found = np.repeat(np.arange(len(points))[:, None], most, axis=1)
+        for row, others in enumerate(near):
+            found[row, : len(others)] = others
+        _same_spot[features] = found
+    return found
 
 
 def _linear_maps(

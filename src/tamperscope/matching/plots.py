@@ -23,6 +23,9 @@ CROWDED = 0.3  # share of ink beside a line
 CORNER = 6.0  # pixels between the ends of two axes that meet
 RIM = 7  # pixels beside an axis that ticks may take
 LETTERS = (5, 40)  # pixels: longer side of a letter, or of letters that touch; events are smaller
+WORDS = (8, 32)  # pixels: height of a word with the room around its letters
+LONG = 2.0  # width over height of a word
+FULL = 0.7  # share of its box that a word fills, gaps between its letters closed
 HALO = 3  # pixels around a letter where its anti-aliased rim still shows
 
 Segment = tuple[int, int, int, int]  # x0, y0, x1, y1, inclusive
@@ -36,8 +39,8 @@ def without_axes(gray: Gray, ignore: Mask) -> Mask:
         ignore: What was taken for drawn marks, (height, width).
 
     Returns:
-        Axes, ticks, straight gate lines, and letters outside of the plots; inside of them nothing
-        of ``ignore``. In a picture without upright axes, or turned, all of ``ignore``.
+        Axes, ticks, straight gate lines, and letters outside of the plots; inside of them only
+        words of ``ignore``. In a picture without upright axes, or turned, all of ``ignore``.
     """
     ink, dark = ((gray < value).astype(np.uint8) for value in (INK, DARK))
     # a filled histogram stands on its axis: only the axis is dark
@@ -55,7 +58,19 @@ def without_axes(gray: Gray, ignore: Mask) -> Mask:
     if not inside.any():
         return ignore | marked.astype(np.bool_)
     faint = (gray < FAINT).astype(np.uint8)
-    return np.asarray((ignore | _letters(faint, inside)) & ~inside | marked.astype(np.bool_))
+    outside = (ignore | _letters(faint, inside)) & ~inside
+    return np.asarray(outside | _words(ignore & inside) | marked.astype(np.bool_))
+
+
+def _words(ignore: Mask) -> Mask:
+    """Names and numbers of gates: marks that fill an upright box much wider than high."""
+    joined = cv2.morphologyEx(ignore.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 21), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
+    wide, tall, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    word = (tall >= WORDS[0]) & (tall <= WORDS[1]) & (wide >= LONG * tall)
+    word &= area >= FULL * wide * tall
+    word[0] = False
+    return np.asarray(word[labels])
 
 
 def _letters(ink: NDArray[np.uint8], inside: Mask) -> Mask:

@@ -29,7 +29,7 @@ from tamperscope.screening.pair_networks import notes as network_notes
 from tamperscope.screening.pipeline import Options, Screened
 from tamperscope.screening.store import FigureStore
 from tamperscope.screening.tasks import Between, Marked, Proven, Within, look_between, look_within
-from tamperscope.screening.workers import PanelCache, PanelSource, run_tasks
+from tamperscope.screening.workers import PanelCache, PanelSource, Workers
 
 Mask = NDArray[np.bool_]
 
@@ -68,15 +68,15 @@ def compare(
         store.keep(replace(loaded, figure=figures[-1]))
         sources.append(PanelSource(panel.id, store.paths[figure.id], panel.box, panel.kind))
 
+    workers = Workers(sources, jobs=1)
     if len(sources) == 1:
         within = Within(sources[0].id, options.matchers, "seams" in options.detectors)
-        results = list(run_tasks(look_within, [within], sources, jobs=1))
+        (seen,) = workers.run(look_within, [within])
     else:
         between = Between(sources[0].id, sources[1].id, options.matchers)
-        results = list(run_tasks(look_between, [between], sources, jobs=1))
+        (seen,) = workers.run(look_between, [between])
 
     by_id = places(figures)
-    seen: list[Proven | Marked] = list(results[0])
     spliced: list[Spliced] = []
     notes: list[str] = []
     if network is not None:

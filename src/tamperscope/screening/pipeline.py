@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ from tamperscope.screening.pair_networks import (
 from tamperscope.screening.pair_networks import notes as network_notes
 from tamperscope.screening.panels import find_panels
 from tamperscope.screening.panels_file import read_panels
+from tamperscope.screening.scratch import Scratch
 from tamperscope.screening.store import FigureStore
 from tamperscope.screening.tasks import (
     Between,
@@ -49,7 +51,7 @@ from tamperscope.screening.tasks import (
     look_elsewhere,
     look_within,
 )
-from tamperscope.screening.workers import PanelCache, PanelSource, run_tasks
+from tamperscope.screening.workers import PanelCache, PanelSource, Workers
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage in words, how much of it is done, and of how much (None: not known)."""
@@ -208,35 +210,35 @@ def _look(
 ) -> None:
     """Look inside panels and between them, then hold every match against the other panels."""
     sources = _sources(store, found)
-    ids = [source.id for source in sources]
-
-    tasks = [Within(id, options.matchers, "seams" in options.detectors) for id in ids]
-    results = run_tasks(look_within, tasks, sources, options.jobs)
-    for done, result in enumerate(results, start=1):
-        found.take(result)
-        progress("Looking inside panels", done, len(tasks))
-
-    if not options.matchers and network is None:
-        return
-    pairs = _shortlist(sources, found, options, progress)
-    if options.matchers:
-        compared = [Between(first, second, options.matchers) for first, second in pairs]
-        results = run_tasks(look_between, compared, sources, options.jobs)
-        for done, result in enumerate(results, start=1):
+    with (
+        # after Ctrl-C a process may still write there
+        TemporaryDirectory(prefix=".panels-", dir=store.out, ignore_cleanup_errors=True) as folder,
+        Workers(sources, options.jobs, Scratch(Path(folder)) if options.matchers else None) as work,
+    ):
+        tasks = [Within(s.id, options.matchers, "seams" in options.detectors) for s in sources]
+        for done, result in enumerate(work.run(look_within, tasks), start=1):
             found.take(result)
-            progress("Comparing panels", done, len(compared))
-    if network is not None:
-        _ask_network(network, sources, pairs, found, progress)
-    _control(sources, found, options, progress)
+            progress("Looking inside panels", done, len(tasks))
+        if not options.matchers and network is None:
+            return
+        pairs = _shortlist(work, sources, found, progress)
+        if options.matchers:
+            compared = [Between(first, second, options.matchers) for first, second in pairs]
+            for done, result in enumerate(work.run(look_between, compared), start=1):
+                found.take(result)
+                progress("Comparing panels", done, len(compared))
+        if network is not None:
+            _ask_network(network, sources, pairs, found, progress)
+        _control(work, sources, found, progress)
 
 
 def _shortlist(
-    sources: Sequence[PanelSource], found: _Found, options: Options, progress: Progress
+    work: Workers, sources: Sequence[PanelSource], found: _Found, progress: Progress
 ) -> list[tuple[str, str]]:
     """Name the pairs of panels that are worth comparing in full."""
     ids = [source.id for source in sources]
     descriptors: list[Descriptor] = []
-    for descriptor in run_tasks(describe_panel, ids, sources, options.jobs):
+    for descriptor in work.run(describe_panel, ids):
         descriptors.append(descriptor)
         progress("Indexing panels", len(descriptors), len(ids))
     pairs = [(ids[a], ids[b]) for a, b in shortlist(descriptors)]
@@ -292,7 +294,7 @@ def _sources(store: FigureStore, found: _Found) -> list[PanelSource]:
 
 
 def _control(
-    sources: Sequence[PanelSource], found: _Found, options: Options, progress: Progress
+    work: Workers, sources: Sequence[PanelSource], found: _Found, progress: Progress
 ) -> None:
     """Hold each match against the panels of the same kind that it does not speak of."""
     kinds = {source.id: source.kind for source in sources}
@@ -306,7 +308,6 @@ def _control(
         skip = {proven.first, proven.second} | linked.get(proven.first, set())
         others = [s.id for s in sources if kinds[s.id] == kinds[proven.first] and s.id not in skip]
         tasks.append(Control(proven.first, proven.match, tuple(others)))
-    results = run_tasks(look_elsewhere, tasks, sources, options.jobs)
-    for index, counts in enumerate(results):
+    for index, counts in enumerate(work.run(look_elsewhere, tasks)):
         found.proven[index] = replace(found.proven[index], control=counts)
         progress("Trying matches on other panels", index + 1, len(tasks))

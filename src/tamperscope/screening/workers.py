@@ -1,7 +1,8 @@
 """Runs matching tasks over panels, in one process or several, with bounded memory.
 
 A task names panels by id; each process decodes and prepares the panels it needs and keeps the most
-recent ones. Results come back in the order of the tasks whatever the number of processes, so a
+recent ones. What takes long to work out of a panel is left in a folder for the other processes, and
+for later. Results come back in the order of the tasks whatever the number of processes, so a
 screening does not depend on ``--jobs``.
 """
 
@@ -20,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamperscope.images import read_pixels
+from tamperscope.matching.keypoints import features_of, remember
 from tamperscope.matching.match import PreparedPanel
 from tamperscope.matching.prepare import prepare
 from tamperscope.records import Box
 from tamperscope.screening.annotations import annotation_mask
+from tamperscope.screening.scratch import Scratch
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -46,9 +49,15 @@ class PanelSource:
 
 
 class PanelCache:
-    """Prepared panels by id, least recently used ones dropped."""
+    """Prepared panels by id, least recently used ones dropped.
 
-    def __init__(self, sources: Sequence[PanelSource]) -> None:
+    Args:
+        sources: The panels.
+        scratch: Where marks and key points are kept; None works them out whenever they are wanted.
+    """
+
+    def __init__(self, sources: Sequence[PanelSource], scratch: Scratch | None = None) -> None:
+        self._scratch = scratch
         self.sources = {source.id: source for source in sources}
         self._prepared: OrderedDict[str, PreparedPanel] = OrderedDict()
         self._figures: OrderedDict[Path, NDArray[np.uint8]] = OrderedDict()
@@ -68,61 +77,94 @@ class PanelCache:
         """Panel ``id`` as the matchers see it: letters, arrows and scale bars masked."""
         prepared = self._prepared.pop(id, None)
         if prepared is None:
-            pixels = self.pixels(id)
-            ignore = annotation_mask(pixels)
-            prepared = prepare(pixels, self.sources[id].kind, ignore, name=id)
+            prepared = self._prepare(id)
         self._prepared[id] = prepared
         while len(self._prepared) > PREPARED_PANELS:
             self._prepared.popitem(last=False)
         return prepared
 
+    def _prepare(self, id: str) -> PreparedPanel:
+        pixels, kind = self.pixels(id), self.sources[id].kind
+        if self._scratch is None:
+            return prepare(pixels, kind, annotation_mask(pixels), name=id)
+        kept = self._scratch.load(id)
+        if kept is not None:
+            ignore, features = kept
+            panel = prepare(pixels, kind, ignore, name=id)
+            remember(panel, features)
+            return panel
+        ignore = annotation_mask(pixels)
+        panel = prepare(pixels, kind, ignore, name=id)
+        self._scratch.keep(id, ignore, features_of(panel))
+        return panel
+
 
 _cache: PanelCache  # of a worker process, set once by _start
 
 
-def _start(sources: Sequence[PanelSource]) -> None:
+def _start(sources: Sequence[PanelSource], scratch: Scratch | None) -> None:
     global _cache  # a process pool offers no other place for state of its processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that reports
     cv2.setNumThreads(1)  # the processes share the cores among themselves
-    _cache = PanelCache(sources)
+    _cache = PanelCache(sources, scratch)
 
 
 def _call(function: Callable[[PanelCache, Any], Any], task: Any) -> Any:
     return function(_cache, task)
 
 
-def run_tasks(
-    function: Callable[[PanelCache, Task], Result],
-    tasks: Sequence[Task],
-    sources: Sequence[PanelSource],
-    jobs: int,
-) -> Iterator[Result]:
-    """Yield ``function(cache, task)`` for each task, in order.
+class Workers:
+    """Processes that look at the same panels, for one list of tasks after the other.
 
     Args:
-        function: A module-level function, so that another process can import it.
-        tasks: What to hand to it, one at a time.
         sources: The panels that tasks may name.
         jobs: Processes; 1 works in this one.
+        scratch: Where they leave for each other what takes long to work out.
     """
-    if jobs == 1 or len(tasks) < 2:
+
+    def __init__(
+        self, sources: Sequence[PanelSource], jobs: int, scratch: Scratch | None = None
+    ) -> None:
+        self._sources, self._jobs, self._scratch = sources, jobs, scratch
+        self._pool: ProcessPoolExecutor | None = None
+        self._own: PanelCache | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            # On Ctrl-C or an early end nothing that has not begun is begun.
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def run(
+        self, function: Callable[[PanelCache, Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[Result]:
+        """Yield ``function(cache, task)`` for each task, in order.
+
+        Args:
+            function: A module-level function, so that another process can import it.
+            tasks: What to hand to it, one at a time.
+        """
+        if self._jobs == 1:
+            return self._here(function, tasks)
+        if self._pool is None:
+            # Not fork: OpenCV and other libraries hold threads that a forked child would lack.
+            context = multiprocessing.get_context("spawn")
+            start = (self._sources, self._scratch)
+            self._pool = ProcessPoolExecutor(self._jobs, context, _start, start)
+        chunk = max(1, min(8, len(tasks) // (4 * self._jobs)))
+        return self._pool.map(partial(_call, function), tasks, chunksize=chunk)
+
+    def _here(
+        self, function: Callable[[PanelCache, Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[Result]:
+        if self._own is None:
+            self._own = PanelCache(self._sources, self._scratch)
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
-            cache = PanelCache(sources)
             for task in tasks:
-                yield function(cache, task)
+                yield function(self._own, task)
         finally:
             cv2.setNumThreads(threads)
-        return
-    # Not fork: OpenCV and other libraries hold threads that a forked child would lack.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, initializer=_start, initargs=(sources,)
-    )
-    try:
-        chunk = max(1, min(8, len(tasks) // (4 * jobs)))
-        yield from pool.map(partial(_call, function), tasks, chunksize=chunk)
-    finally:
-        # On Ctrl-C or an early end nothing that has not begun is begun.
-        pool.shutdown(wait=False, cancel_futures=True)

@@ -89,7 +89,7 @@ def _letters(pixels: Pixels, ink: NDArray[np.uint8], sharp: NDArray[np.bool_]) -
     numbers = np.flatnonzero(fits)
     numbers = numbers[np.argsort(-tall[numbers], kind="stable")][:MOST_PARTS]
     letters = (tall >= HEIGHTS[0]) & (wide <= WIDEST * tall)
-    is_open = [bool(letters[n]) and _is_open(labels, stats[n], n) for n in numbers]
+    is_open = [bool(letters[n]) and _is_open(labels, stats[n], int(n)) for n in numbers]
     inside = ink > 0
     size = np.maximum(np.bincount(labels[inside], minlength=count), 1)
     sums = [
