@@ -151,3 +151,15 @@ def test_pictures_of_predictions_are_written(tmp_path):
     trained(written(tmp_path, text), tmp_path / "run")
     names = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
     assert names == ["step-0000004.png", "step-0000008.png"]
+
+
+@pytest.mark.parametrize("text", [PAIRS, SINGLES], ids=["pairs", "singles"])
+def test_mixed_precision_trains_nearly_alike(tmp_path, text):
+    losses = []
+    for run, precision in (("exact", "32"), ("mixed", "bf16")):
+        listener = Quiet()
+        changed = text.replace("[run]", f'[run]\nprecision = "{precision}"')
+        trained(written(tmp_path, changed), tmp_path / run, listener)
+        losses.append([tick.loss for tick in listener.ticks])
+    assert losses[1] != losses[0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ def test_there_is_an_example_for_every_network():
     names = {path.stem for path in EXAMPLES}
     networks = ("biotampernet", "forma", "loma")
     assert names >= {f"{name}_{size}" for name in networks for size in ("small", "base")}
+
+
+def test_the_recipe_in_the_docs_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert parse_recipe(block, "docs").loss.matching == 0.2
 
 
 @pytest.mark.parametrize(
