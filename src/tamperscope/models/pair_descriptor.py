@@ -43,7 +43,10 @@ def local_mean(x: Tensor) -> Tensor:
 
 
 class LocalDescriptor(nn.Module):
-    """Images -> maps at a stride of 8 pixels that know about 60 pixels around a cell.
+    """Images -> maps at a stride of 8 pixels, of what lies within 13 and within 35 pixels.
+
+    A copy of 30 pixels has no cell whose wider surroundings were copied too, so that the finer map
+    reaches the result by a short way as well.
 
     Strided convolutions have 4 x 4 taps: their places are the centres of what they reduce, so that
     a mirrored picture has mirrored places. With 3 x 3 taps a mirrored copy is 7 pixels off.
@@ -61,13 +64,13 @@ class LocalDescriptor(nn.Module):
         )
         self.norms = nn.ModuleList(BatchNorm(after) for after in (quarter, half, width))
         self.blocks = nn.ModuleList(
-            nn.Identity() if channels == quarter else ResidualConv(channels, 0.0)
-            for channels in (quarter, half, width)
+            (nn.Identity(), ResidualConv(half, 0.0), ResidualConv(width, 0.0))
         )
+        self.short = Conv(half, width, 2, stride=2)
 
     def forward(self, normalised: Tensor) -> Tensor:
         """From :func:`locally_normalised`, channels last -> (batch, height / 8, width / 8, c)."""
-        x = normalised
+        maps = [normalised]
         for conv, norm, block in zip(self.convs, self.norms, self.blocks, strict=True):
-            x = block(norm(conv(x)).relu())
-        return x
+            maps.append(block(norm(conv(maps[-1])).relu()))
+        return maps[-1] + self.short(maps[-2])
