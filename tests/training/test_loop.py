@@ -47,7 +47,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path, monkeyp
     recipe = written(tmp_path, text)
     whole = trained(recipe, tmp_path / "whole")
     assert whole.why == "finished"
-    for steps in (0, 3, 1, 2):
+    for steps in (0, 3, 1):
         with monkeypatch.context() as patched:
             killed_after(patched, steps)
             with pytest.raises(Killed):
@@ -153,12 +153,11 @@ def test_pictures_of_predictions_are_written(tmp_path):
     assert names == ["step-0000004.png", "step-0000008.png"]
 
 
-@pytest.mark.parametrize("text", [PAIRS, SINGLES], ids=["pairs", "singles"])
-def test_mixed_precision_trains_nearly_alike(tmp_path, text):
+def test_mixed_precision_trains_nearly_alike(tmp_path):
     losses = []
     for run, precision in (("exact", "32"), ("mixed", "bf16")):
         listener = Quiet()
-        changed = text.replace("[run]", f'[run]\nprecision = "{precision}"')
+        changed = SINGLES.replace("[run]", f'[run]\nprecision = "{precision}"')
         trained(written(tmp_path, changed), tmp_path / run, listener)
         losses.append([tick.loss for tick in listener.ticks])
     assert losses[1] != losses[0]
