@@ -1,6 +1,6 @@
 """Build the null of the chance statistic from pristine panels: src/tamperscope/matching/null.json.
 
-    python tools/build_null.py ../shared/corpus --split tune --pairs 120 --panels 100
+    python tools/build_null.py ../shared/corpus --split tune --pairs 120 --panels 200
 
 The half of the origins named ``check`` stays out, so that false alarms can be measured on it.
 
