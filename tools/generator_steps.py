@@ -2,7 +2,7 @@
 
 GAN: non-saturating logistic loss with R1 on real patches every 16 steps (Mescheder, Geiger,
 Nowozin, 2018, https://arxiv.org/abs/1801.04406, equation 9; lazily as in StyleGAN2), on patches
-made from the layouts of the real ones; the distance to the layout is part of the loss. Diffusion:
+made from the layouts of the real ones, and the distance to the layout. Diffusion:
 squared error of v at times spread evenly over a batch, coarse coefficients weighing more than fine
 ones. Both keep a running mean of the weights (half of it younger than 5 % of the patches seen,
 at most 10,000), which is what is used.
@@ -21,14 +21,8 @@ from tamperscope.models.block_dct import to_blocks
 from tamperscope.models.patch_diffusion import SIDE as DIFFUSION_SIDE
 from tamperscope.models.patch_diffusion import PatchDiffusion, noise_share, signal
 from tamperscope.models.patch_gan import SIDE as GAN_SIDE
-from tamperscope.models.patch_gan import (
-    PatchCritic,
-    PatchCriticConfig,
-    PatchGan,
-    enlarged,
-    layout_of,
-)
-from tamperscope.models.patch_network import PatchNetwork
+from tamperscope.models.patch_gan import PatchCritic, PatchCriticConfig, PatchGan
+from tamperscope.models.patch_network import PatchNetwork, enlarged, layout_of
 
 GAN_RATE, GAN_BETAS = 2e-3, (0.0, 0.99)
 R1, R1_EVERY = 0.05, 16
@@ -125,7 +119,8 @@ class DiffusionTrainer:
 
     def __init__(self, builder: str, images: Tensor, labels: Tensor) -> None:
         self.network: PatchDiffusion = named_builder(builder)()  # type: ignore[assignment]
-        means, strengths = bands(to_blocks(images, DIFFUSION_SIDE), labels)
+        fine = images - enlarged(layout_of(images))
+        means, strengths = bands(to_blocks(fine, DIFFUSION_SIDE), labels)
         self.network.means.copy_(means)
         self.network.strengths.copy_(strengths)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -139,11 +134,12 @@ class DiffusionTrainer:
         """Predict v of patches with noise."""
         optimizer = self.optimizers["generator"]
         optimizer.param_groups[0]["lr"] = DIFFUSION_RATE * rate * min(1, (number + 1) / WARM_STEPS)
-        x = self.network.coefficients(images, labels)
+        layout = layout_of(images)
+        x = self.network.coefficients(images, labels, layout)
         t = (torch.randperm(len(x)) + torch.rand(len(x))) / len(x)
         noise = torch.randn_like(x)
         a, s = signal(t)[:, None, None, None], noise_share(t)[:, None, None, None]
-        off = self.network(a * x + s * noise, t, labels) - (a * noise - s * x)
+        off = self.network(a * x + s * noise, t, labels, layout) - (a * noise - s * x)
         loss = (off.square() * self.weights).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -27,7 +27,7 @@ from torch import Tensor
 from tamperscope import runtime
 from tamperscope.errors import WeightsError
 from tamperscope.images import write_png
-from tamperscope.models.patch_network import PatchNetwork
+from tamperscope.models.patch_network import CELL, PatchNetwork
 from tamperscope.models.weights import WeightsCard, config_of, save_weights
 from tamperscope.synth.layouts import draw_layout
 from tools.generator_patches import MODALITIES, REAL, Stock, draw_patches, licences, training_stock
@@ -171,19 +171,17 @@ def sheet(network: PatchNetwork) -> NDArray[np.uint8]:
         for modality in network.config.modalities:
             torch.manual_seed(1)
             noise = [torch.randn(shape) for shape in network.noise_shapes(count, (side, side))]
-            layout = layouts(network, count, side, modality)
+            layout = layouts(count, side, modality)
             image = network.draw(noise, network.label_of(modality, count), layout)
             levels = (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
             rows.append(np.concatenate(list(levels), axis=1))
     return np.concatenate(rows, axis=0)
 
 
-def layouts(network: PatchNetwork, count: int, side: int, modality: str) -> Tensor | None:
-    """Layouts for a network that takes them, drawn as the forge draws them."""
-    if not network.layout:
-        return None
+def layouts(count: int, side: int, modality: str) -> Tensor:
+    """Layouts drawn as the forge draws them."""
     rng = np.random.default_rng([side, MODALITIES.index(modality)])
-    drawn = [draw_layout(rng, (side, side), modality, network.layout) for _ in range(count)]
+    drawn = [draw_layout(rng, (side, side), modality, CELL) for _ in range(count)]
     return torch.from_numpy(np.stack(drawn))
 
 

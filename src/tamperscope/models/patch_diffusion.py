@@ -1,4 +1,8 @@
-"""A small conditional diffusion model for patches of scientific pictures.
+"""A small conditional diffusion model that fills in coarse pictures of patches.
+
+As in super-resolution by diffusion (Saharia et al., 2021, https://arxiv.org/abs/2104.07636) the
+network sees the coarse picture, a layout of one colour for each 8 x 8 pixels, beside the noisy
+patch; what is drawn is the difference of the patch to its enlarged layout.
 
 The network denoises cosine coefficients of 4 x 4 blocks (:mod:`tamperscope.models.block_dct`), each
 band divided by its deviation in the training patches of the modality: a 64 x 64 patch is a grid of
@@ -21,7 +25,7 @@ from torch import Tensor, nn
 
 from tamperscope.models.block_dct import from_blocks, to_blocks
 from tamperscope.models.network import Size
-from tamperscope.models.patch_network import MODALITIES, PatchNetwork
+from tamperscope.models.patch_network import CELL, MODALITIES, PatchNetwork, enlarged
 
 SIDE = 4  # pixels of a block
 BANDS = 3 * SIDE**2
@@ -92,7 +96,7 @@ class PatchDiffusion(PatchNetwork):
         told, channels = config.told, config.channels
         self.label = nn.Embedding(len(config.modalities), told)
         self.time = nn.Sequential(nn.Linear(64, told), nn.SiLU(), nn.Linear(told, told))
-        self.enter = nn.Conv2d(BANDS, channels[0], 3, padding=1)
+        self.enter = nn.Conv2d(BANDS + 3, channels[0], 3, padding=1)
         self.down = nn.ModuleList(
             ToldBlock(channels[max(i - 1, 0)], c, told) for i, c in enumerate(channels)
         )
@@ -112,16 +116,18 @@ class PatchDiffusion(PatchNetwork):
         self.check_size(size)
         return [(count, BANDS, size[0] // SIDE, size[1] // SIDE)]
 
-    def forward(self, z: Tensor, t: Tensor, label: Tensor) -> Tensor:
+    def forward(self, z: Tensor, t: Tensor, label: Tensor, layout: Tensor) -> Tensor:
         """Predict v of noisy coefficients.
 
         Args:
             z: (batch, 48, height / 4, width / 4).
             t: (batch,) in [0, 1]; 1 is noise alone.
             label: (batch,) int64.
+            layout: (batch, 3, height / 8, width / 8) in [-1, 1].
         """
         told = F.silu(self.time(waves(t)) + self.label(label))
-        x = self.enter(z)
+        coarse = F.interpolate(layout, scale_factor=CELL // SIDE, mode="nearest")
+        x = self.enter(torch.cat([z, coarse], dim=1))
         kept = []
         for level, block in enumerate(self.down):
             x = block(F.avg_pool2d(x, 2) if level else x, told)
@@ -133,29 +139,31 @@ class PatchDiffusion(PatchNetwork):
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
         return self.leave(F.silu(self.norm(x)))
 
-    def coefficients(self, image: Tensor, label: Tensor) -> Tensor:
+    def coefficients(self, image: Tensor, label: Tensor, layout: Tensor) -> Tensor:
         """Turn images in [-1, 1] into coefficients of mean 0 and deviation 1."""
+        image = image - enlarged(layout)
         means, strengths = (v[label][:, :, None, None] for v in (self.means, self.strengths))
         return (to_blocks(image, SIDE) - means) / strengths
 
-    def image(self, coefficients: Tensor, label: Tensor) -> Tensor:
+    def image(self, coefficients: Tensor, label: Tensor, layout: Tensor) -> Tensor:
         """Turn coefficients into images around [-1, 1]."""
         means, strengths = (v[label][:, :, None, None] for v in (self.means, self.strengths))
-        return from_blocks(coefficients * strengths + means, SIDE)
+        return enlarged(layout) + from_blocks(coefficients * strengths + means, SIDE)
 
-    def draw(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor | None = None) -> Tensor:
+    def draw(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor) -> Tensor:
         """Return images (count, 3, height, width) in [0, 1]."""
-        self.check_layout(layout)
         (z,) = noise
+        layout = 2 * layout - 1
         times = torch.linspace(1, 0, self.config.steps + 1)
         x = z
         for now, then in pairwise(times):
             a, s = signal(now), noise_share(now)
-            v = self(z, now.expand(len(z)), label)
-            x = self.coefficients(self.image(a * z - s * v, label).clamp(-1, 1), label)
+            v = self(z, now.expand(len(z)), label, layout)
+            clipped = self.image(a * z - s * v, label, layout).clamp(-1, 1)
+            x = self.coefficients(clipped, label, layout)
             e = (z - a * x) / s  # what is left, so that z stays consistent with the clipped x
             z = signal(then) * x + noise_share(then) * e
-        return (0.5 * self.image(x, label) + 0.5).clamp(0, 1)
+        return (0.5 * self.image(x, label, layout) + 0.5).clamp(0, 1)
 
 
 def signal(t: Tensor) -> Tensor:

@@ -23,10 +23,9 @@ from torch import Tensor, nn
 
 from tamperscope.models.block_dct import from_blocks, to_blocks
 from tamperscope.models.network import ConfiguredModule, Size
-from tamperscope.models.patch_network import MODALITIES, PatchNetwork
+from tamperscope.models.patch_network import CELL, MODALITIES, PatchNetwork, enlarged
 
 SIDE = 2  # pixels of a block
-CELL = 8  # pixels of a cell of the layout
 BANDS = 3 * SIDE**2
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the variance through the leaky rectifier
@@ -94,7 +93,6 @@ class StyledConv(nn.Module):
 class PatchGan(PatchNetwork):
     """The generator."""
 
-    layout = CELL
     strengths: Tensor  # (modalities, 12): of what is painted, each band's in training patches
 
     def __init__(self, config: PatchGanConfig) -> None:
@@ -140,10 +138,8 @@ class PatchGan(PatchNetwork):
         painted = from_blocks(bands * self.strengths[label][:, :, None, None], SIDE)
         return enlarged(layout) + painted
 
-    def draw(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor | None = None) -> Tensor:
+    def draw(self, noise: Sequence[Tensor], label: Tensor, layout: Tensor) -> Tensor:
         """Return images (count, 3, height, width) in [0, 1]."""
-        self.check_layout(layout)
-        assert layout is not None
         return (0.5 * self(noise, label, 2 * layout - 1) + 0.5).clamp(0, 1)
 
 
@@ -179,16 +175,6 @@ class PatchCritic(ConfiguredModule):
         x = x.mean(dim=(2, 3))
         projected = (x * _normalised(self.label(label))).sum(dim=1) / math.sqrt(x.shape[1])
         return self.score(x)[:, 0] + projected
-
-
-def layout_of(image: Tensor) -> Tensor:
-    """Mean colour of every 8 x 8 pixels, (batch, 3, height / 8, width / 8)."""
-    return F.avg_pool2d(image, CELL)
-
-
-def enlarged(layout: Tensor) -> Tensor:
-    """A layout at the size of its patch, without anything fine."""
-    return F.interpolate(layout, scale_factor=CELL, mode="bilinear", align_corners=False)
 
 
 def spread_of_batch(x: Tensor, group: int = 4) -> Tensor:

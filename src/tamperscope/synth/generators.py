@@ -4,7 +4,7 @@
     weights/patch_gan.json                its card: data, licence, training, what was measured
     anything.safetensors                  one of your own; tools/train_generators.py trains it
 
-A network that fills in layouts gets them from drawn panels (:mod:`tamperscope.synth.layouts`).
+The layouts that networks fill in come from drawn panels (:mod:`tamperscope.synth.layouts`).
 PyTorch is imported when the first generator is opened, not before: the rest of the forge does
 without.
 """
@@ -88,6 +88,8 @@ class NetworkGenerator:
             raise ValueError(f"patches have sides of 1 to {LARGEST} pixels, got {size}")
         import torch  # loaded when the generator was opened
 
+        from tamperscope.models.patch_network import CELL
+
         network = self.network
         label = network.label_of(modality)
         stride = network.stride
@@ -96,13 +98,11 @@ class NetworkGenerator:
             torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
             for shape in network.noise_shapes(1, (height, width))
         ]
-        cell = network.layout
-        layout = draw_layout(rng, (height, width), modality, cell)[None] if cell else None
+        layout = torch.from_numpy(draw_layout(rng, (height, width), modality, CELL))[None]
         top = int(rng.integers(height - size[0] + 1))
         left = int(rng.integers(width - size[1] + 1))
         with torch.inference_mode():
-            coarse = None if layout is None else torch.from_numpy(layout)
-            image = network.draw(noise, label, coarse)[0]
+            image = network.draw(noise, label, layout)[0]
         levels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
         return np.ascontiguousarray(levels[top : top + size[0], left : left + size[1]])
 
