@@ -47,7 +47,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path, monkeyp
     recipe = written(tmp_path, text)
     whole = trained(recipe, tmp_path / "whole")
     assert whole.why == "finished"
-    for steps in (0, 3, 1):
+    for steps in (0, 3, 4):
         with monkeypatch.context() as patched:
             killed_after(patched, steps)
             with pytest.raises(Killed):
