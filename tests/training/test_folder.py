@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tamperscope.errors import OutputError
-from tamperscope.training.folder import Journal, open_folder
+from tamperscope.training.folder import Journal, only_here, open_folder
 
 DECIDES = {"model": "abc", "training data": ["x"]}
 
@@ -35,6 +35,19 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
         open_folder(tmp_path / "file", "text", DECIDES)
     with pytest.raises(OutputError, match="cannot be written to"):
         open_folder(tmp_path / "file" / "run", "text", DECIDES)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    """A lock is its holder's; one handle keeps another out, in one process as in two."""
+    with only_here(tmp_path / "run"):
+        with (
+            pytest.raises(OutputError, match="another process is training there"),
+            only_here(tmp_path / "run"),
+        ):
+            pytest.fail("the second came in")
+        open_folder(tmp_path / "run", "text", DECIDES)
+    with only_here(tmp_path / "run"):
+        open_folder(tmp_path / "run", "text", DECIDES)
 
 
 def test_the_journal_takes_back_what_the_checkpoint_does_not_know(tmp_path):

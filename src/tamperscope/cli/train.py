@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tamperscope.cli.output import progress_line
+from tamperscope.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from tamperscope.training.progress import Tick
@@ -121,7 +122,13 @@ def command(
     """  # noqa: D301 (click needs the character)
     # Heavy imports wait until they are needed: --help answers at once.
     import cv2
-    import torch
+
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(
+            "training needs PyTorch: pip install 'tamperscope[train]'"
+        ) from error
 
     from tamperscope.runtime import keep_freed_memory
     from tamperscope.training.engine import Machine

@@ -10,6 +10,8 @@ out/samples/step-0001000.png what the network said then
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from tamperscope.evaluation.journal import write_atomically
 from tamperscope.training.checkpoint import UNFINISHED
 
 FORMAT = "tamperscope-run/1"
-RUN, RECIPE, METRICS = "run.json", "recipe.toml", "metrics.jsonl"
+RUN, RECIPE, METRICS, LOCK = "run.json", "recipe.toml", "metrics.jsonl", ".lock"
 BEST, LAST, SAMPLES = "best.safetensors", "last.safetensors", "samples"
 
 
@@ -41,7 +43,7 @@ def open_folder(out: Path, text: str, decides: dict[str, Any]) -> None:
             for path in out.rglob(f"*{UNFINISHED}"):
                 path.unlink()
             return
-        if out.is_dir() and any(path.name != RECIPE for path in out.iterdir()):
+        if out.is_dir() and any(path.name not in (RECIPE, LOCK) for path in out.iterdir()):
             raise OutputError(
                 f"--out {out}: the folder is not empty and holds no training; name another folder"
             )
@@ -50,6 +52,40 @@ def open_folder(out: Path, text: str, decides: dict[str, Any]) -> None:
         write_atomically(out / RUN, json.dumps({"format": FORMAT, **decides}, indent=1) + "\n")
     except OSError as error:
         raise OutputError(f"--out {out}: cannot be written to: {error.strerror}") from error
+
+
+@contextmanager
+def only_here(out: Path) -> Iterator[None]:
+    """Keep a second process out of the folder; the system forgets it when this one ends or dies.
+
+    Raises:
+        OutputError: Another process is training there, or the folder cannot be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / LOCK).open("w")
+    except OSError as error:
+        raise OutputError(f"--out {out}: cannot be written to: {error.strerror}") from error
+    with file:
+        try:
+            lock(file.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"--out {out}: another process is training there; wait for it, or stop it"
+            ) from error
+        yield
+
+
+def lock(handle: int) -> None:
+    """Lock an open file; OSError where another process holds it."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def check_same(out: Path, decides: dict[str, Any]) -> None:

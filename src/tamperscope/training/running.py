@@ -1,11 +1,12 @@
 """The way from a recipe file to weights: what ``tamperscope train`` calls."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from tamperscope.errors import RecipeError
 from tamperscope.training.engine import Machine, start_engine
-from tamperscope.training.folder import open_folder
+from tamperscope.training.folder import only_here, open_folder
 from tamperscope.training.loop import Outcome, Training
 from tamperscope.training.preparation import Prepared, prepare
 from tamperscope.training.recipe import parse_recipe
@@ -30,10 +31,12 @@ def train(
     """
     prepared = read_and_prepare(file, roots)
     fabric = start_engine(machine, prepared.recipe.run, unused=prepared.unused)
-    if fabric.is_global_zero:
-        open_folder(out, prepared.text, prepared.decides)
-    fabric.barrier()
-    return Training(fabric, prepared, out, machine, listener).go()
+    first = fabric.is_global_zero
+    with only_here(out) if first else nullcontext():
+        if first:
+            open_folder(out, prepared.text, prepared.decides)
+        fabric.barrier()
+        return Training(fabric, prepared, out, machine, listener).go()
 
 
 def read_and_prepare(file: Path, roots: Mapping[str, str]) -> Prepared:
