@@ -12,29 +12,70 @@ from tamperscope.models.layers import BatchNorm, Conv
 from tamperscope.models.network import Size
 from tamperscope.models.pair_encoders import resized
 
+STEPS = 3  # channels of :func:`steps`
+NEAR = 31  # pixels that a place on a strip is held against, odd
+LEAST_DEVIATION = 0.002  # of normalised values: an eighth of a grey level
+
 
 class Strips(nn.Module):
-    """What the means of whole columns and whole rows tell of each column and row.
+    """What whole columns and whole rows tell of each column and row.
 
-    A seam runs straight across a panel. One row of pixels shows little of it, the mean over all
-    rows a step of a fraction of a grey level; two convolutions along the strip look for it.
+    A seam runs straight across a panel. One row of pixels shows little of it; the mean over all
+    rows of the step from each column to the next, of its size and of that of the bend, shows a
+    fraction of a grey level. Each is held against its own neighbourhood along the strip, and two
+    convolutions look for what stands out.
+
+    Args:
+        inputs: Channels of the map whose means are looked at too.
+        width: Channels of the result.
     """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.first = nn.Conv1d(inputs, 2 * width, 9, padding=4, bias=False)
+        self.first = nn.Conv1d(inputs + STEPS, 2 * width, 9, padding=4, bias=False)
         self.norm = nn.BatchNorm1d(2 * width)
         self.second = nn.Conv1d(2 * width, width, 9, padding=4)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, height, width, inputs) -> (batch, height, width, channel)."""
-        columns, rows = self.along(x.mean(dim=1)), self.along(x.mean(dim=2))
+    def forward(self, image: Tensor, x: Tensor) -> Tensor:
+        """Look along both ways.
+
+        Args:
+            image: (batch, height, width, 3).
+            x: (batch, height, width, inputs).
+
+        Returns:
+            (batch, height, width, channel).
+        """
+        grey = image.mean(dim=3)
+        columns = self.along(torch.cat((x.mean(dim=1), steps(grey)), dim=2))
+        rows = self.along(torch.cat((x.mean(dim=2), steps(grey.transpose(1, 2))), dim=2))
         return columns[:, None] + rows[:, :, None]
 
     def along(self, strip: Tensor) -> Tensor:
-        """(batch, length, inputs) -> (batch, length, channel)."""
-        y = self.second(self.norm(self.first(strip.transpose(1, 2))).relu())
-        return y.transpose(1, 2)
+        """(batch, length, channel) -> (batch, length, channel)."""
+        y = self.first(outstanding(strip.transpose(1, 2)))
+        return self.second(self.norm(y).relu()).transpose(1, 2)
+
+
+def steps(grey: Tensor) -> Tensor:
+    """Means over rows of the step to each column, of its size, and of the size of the bend.
+
+    (batch, height, width) -> (batch, width, 3).
+    """
+    step = F.pad(grey.diff(dim=2), (1, 0))
+    bend = F.pad(grey.diff(n=2, dim=2), (1, 1))
+    return torch.stack((step.mean(dim=1), step.abs().mean(dim=1), bend.abs().mean(dim=1)), dim=2)
+
+
+def outstanding(strip: Tensor) -> Tensor:
+    """Hold (batch, channel, length) against mean and deviation of 31 places around each."""
+    half = NEAR // 2
+
+    def local_mean(values: Tensor) -> Tensor:
+        return F.avg_pool1d(F.pad(values, (half, half), mode="replicate"), NEAR, 1)
+
+    apart = strip - local_mean(strip)
+    return apart / (local_mean(apart.square()) + LEAST_DEVIATION**2).sqrt()
 
 
 class Detail(nn.Module):
@@ -45,14 +86,14 @@ class Detail(nn.Module):
         self.conv1 = Conv(3, width, 3, padding=1, bias=False)
         self.norm1 = BatchNorm(width)
         self.conv2 = Conv(width, width, 3, padding=1)
-        self.strips = Strips(3 + width, width) if strips else None
+        self.strips = Strips(width, width) if strips else None
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, 3, height, width) -> (batch, height, width, channel)."""
         image = image.permute(0, 2, 3, 1)
         x = self.norm1(self.conv1(image)).relu()
         y = self.conv2(x)
-        return y if self.strips is None else y + self.strips(torch.cat((image, x), dim=-1))
+        return y if self.strips is None else y + self.strips(image, x)
 
 
 class PairDecoder(nn.Module):
