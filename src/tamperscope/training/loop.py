@@ -98,6 +98,7 @@ class Training:
     def _take_up(self) -> None:
         """Go on from the checkpoint, or write the first one: that there is room is known now."""
         found = load_checkpoint(self.out)
+        self.fabric.barrier()  # all have looked before the first process writes
         if found is None:
             self._save()
             return
