@@ -60,6 +60,8 @@ def rehearse(
     )
     yield "time of a step: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
     yield f"memory: {memory(fabric.device)}"
+    stored = sum(tensor.nbytes for tensor in stepper.tensors().values())
+    yield f"disk: {stored / 2**20:.0f} MB for a checkpoint, twice that while one is written"
     parts = prepared.validation(listener.count)
     began = time.monotonic()
     with stepper.evaluated() as network, fabric.autocast():
