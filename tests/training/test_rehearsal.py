@@ -21,7 +21,8 @@ def test_a_rehearsal_tells_what_a_training_would_cost_and_writes_nothing(tmp_pat
     for said in (
         "training: pairs of 64 x 64, share 1, pairs ", "training: single panels of 64 x 64",
         "validation: pairs of 64 x 64, 3 samples", "biotampernet_test: ", "G operations for one",
-        "samples a second", "data ", "backward ", "MB of the process", "MB for a checkpoint", "8 steps and 2 validations",
+        "samples a second", "data ", "backward ", "MB of the process", "MB for a checkpoint",
+        "8 steps and 2 validations",
     ):  # fmt: skip
         assert said in text, said
     assert sorted(tmp_path.rglob("*")) == before
