@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Prepared:
     held_out: list[tuple[str, int, SampleStream]]  # name, samples, stream
     folders: Mapping[str, str]  # by name
 
-    @property
+    @cached_property
     def decides(self) -> dict[str, Any]:
         """What decides the weights, as JSON values: other values, another run."""
         return {
@@ -58,12 +59,12 @@ class Prepared:
             self.network, Network
         )
 
-    @property
+    @cached_property
     def data(self) -> str:
         """What the network is trained on, in words."""
         return "; ".join(sorted({stream.identity for stream in self.plan.streams}))
 
-    @property
+    @cached_property
     def manifests(self) -> dict[str, str]:
         """SHA-256 of the manifests of the corpora and forged sets that are trained on."""
         found = {}
