@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -104,6 +106,21 @@ def test_time_that_is_up_leaves_a_checkpoint(tmp_path):
     outcome = trained(recipe, tmp_path / "run", minutes=1e-9)
     assert (outcome.why, outcome.position.step) == ("time", 1)
     assert trained(recipe, tmp_path / "run").position.step == 8
+
+
+def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(tmp_path):
+    class Interrupting(Quiet):
+        def tick(self, tick):
+            if tick.step == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    recipe, before = written(tmp_path, SINGLES), signal.getsignal(signal.SIGTERM)
+    outcome = trained(recipe, tmp_path / "run", Interrupting())
+    assert (outcome.why, outcome.position.step) == ("interrupted", 3)
+    assert signal.getsignal(signal.SIGTERM) is before
+    listener = Quiet()
+    assert trained(recipe, tmp_path / "run", listener).position.step == 8
+    assert "from step 3" in listener.lines[0]
 
 
 def test_a_loss_that_is_no_number_stops_before_the_weights_do(tmp_path, monkeypatch):
