@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from tamperscope.data import find_dataset
 from tamperscope.errors import RecipeError
+from tamperscope.models.weights import empty_network
+from tamperscope.synth.recipe import find_recipe
+from tamperscope.training.objectives import Objective
+from tamperscope.training.opening import panel_size
 from tamperscope.training.recipe import parse_recipe, parts_of, root_of
 from tests.training.small import PAIRS
 
@@ -11,8 +16,20 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_example_can_be_read(path):
-    parse_recipe(path.read_text(), str(path))
+def test_every_example_names_what_is_there(path):
+    recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
+    network = empty_network(recipe.model.name, recipe.model.config)
+    objective = Objective(network, recipe.loss)
+    for stream in (*recipe.data, *recipe.validation.data):
+        if stream.forge is None:
+            find_dataset(stream.dataset)
+            assert "partners" not in objective.extra
+            assert (stream.root or stream.dataset) in recipe.roots
+        else:
+            find_recipe(stream.forge)
+            assert set(stream.sources) <= {"drawn", *recipe.roots}
+        height, width = panel_size(stream)
+        assert height % 32 == width % 32 == 0
 
 
 def test_there_is_an_example_for_every_network():
