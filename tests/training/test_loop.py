@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -8,8 +9,11 @@ from safetensors.torch import load_file
 
 from tamperscope.errors import OutputError, TrainingError
 from tamperscope.models.weights import load_weights, read_card
+from tamperscope.synth.drawn_source import DrawnSource
+from tamperscope.synth.recipe import read_recipe
+from tamperscope.synth.writing import Task, write_set
 from tamperscope.training import loop, stepping
-from tests.training.small import PAIRS, SINGLES, Quiet, trained, written
+from tests.training.small import FORGE, OPERATIONS, PAIRS, SINGLES, Quiet, trained, written
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +88,19 @@ def test_training_changes_weights_and_writes_a_card(tmp_path):
                if k.startswith("average/module.")}  # fmt: skip
     for key, value in network.state_dict().items():
         assert torch.equal(value, average[key]), key
+
+
+def test_a_set_on_disk_trains_as_well(tmp_path):
+    recipe = read_recipe(FORGE + OPERATIONS["singles"], "singles")
+    write_set(Task(recipe, DrawnSource(), tmp_path / "set"), 6)
+    text = SINGLES.replace('forge = "{folder}/singles.toml"\nsources = ["drawn"]',
+                           'dataset = "forged"\nroot = "own"\nsize = [64, 64]')  # fmt: skip
+    path = written(tmp_path, text + f'\n[roots]\nown = "{tmp_path}/set"\n', steps="3")
+    outcome = trained(path, tmp_path / "run")
+    assert (outcome.why, outcome.position.step) == ("finished", 3)
+    manifest = (tmp_path / "set" / "manifest.jsonl").read_bytes()
+    told = read_card(tmp_path / "run" / "last.safetensors").training
+    assert told["manifests"] == {"own/manifest.jsonl": hashlib.sha256(manifest).hexdigest()}
 
 
 def test_a_second_start_of_a_finished_run_does_nothing(tmp_path):
