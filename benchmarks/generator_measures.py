@@ -5,7 +5,7 @@ cannot be had. Two descriptions of a patch stand in for it, and are named with e
 
 - ``statistics``: the 21 numbers of ``tools/compare_drawn.py`` (spectral slopes, residual, spread of
   blocks, gradients, tones, colour, blockiness);
-- ``convolutions``: mean and deviation of each of 16, 32 and 32 channels of three layers of random
+- ``convolutions``: mean and deviation of each of 8, 16 and 16 channels of three layers of random
   5 x 5 convolutions of stride 2 with rectifiers, whose weights come from a seed.
 """
 
@@ -17,14 +17,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.linalg import sqrtm
 from sklearn.ensemble import RandomForestClassifier
 
 from tools.compare_drawn import statistics
 
 Patches = NDArray[np.uint8]  # (count, side, side, 3)
 Features = NDArray[np.float64]  # (count, features)
-LAYERS = (16, 32, 32)
+LAYERS = (8, 16, 16)
 SMALL = 16  # pixels, side of the grey pictures in which copies are looked for
 RINGS = 16
 PERIODS = (2, 4, 8)  # pixels, of the grids that the generators paint on
@@ -33,15 +32,17 @@ TREES = 200
 
 def described(patches: Patches) -> dict[str, Features]:
     """Both descriptions of every patch."""
+    with np.errstate(divide="ignore"):
+        numbers = np.array([statistics(patch) for patch in patches])
     return {
-        "statistics": np.array([statistics(patch) for patch in patches]),
+        "statistics": np.where(np.isfinite(numbers), numbers, 0.0),  # slopes of a flat patch: none
         "convolutions": convolved(patches),
     }
 
 
 @torch.inference_mode()
 def convolved(patches: Patches, batch: int = 64) -> Features:
-    """Pooled answers of the random convolutions, (count, 160)."""
+    """Pooled answers of the random convolutions, (count, 80)."""
     rng = np.random.default_rng(20_26)
     weights, inputs = [], 3
     for outputs in LAYERS:
@@ -71,9 +72,9 @@ def frechet(first: Features, second: Features, scale: Features) -> float:
     first, second = (features[:, used] / spread[used] for features in (first, second))
     apart = first.mean(axis=0) - second.mean(axis=0)
     c1, c2 = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
-    ridge = 1e-6 * np.eye(len(c1))
-    root = sqrtm((c1 + ridge) @ (c2 + ridge)).real
-    return float(apart @ apart + np.trace(c1 + c2 - 2 * root))
+    # the trace of a root is the sum of the roots of the eigenvalues, here real and not below 0
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(c1 @ c2).real, 0))
+    return float(apart @ apart + np.trace(c1 + c2) - 2 * roots.sum())
 
 
 def small_grey(patches: Patches) -> Features:

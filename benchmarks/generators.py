@@ -52,10 +52,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "generators.json"
 SHEET = ROOT / "docs" / "generators.jpg"
 CARDS = ROOT / "src" / "tamperscope" / "synth" / "weights"
-PANELS_HELD_OUT = 240  # of each modality
+PANELS_HELD_OUT = 120  # of each modality
 FREE = "CC0-1.0"  # licence of the pictures on the sheet
-TIMED = 12  # patches of each round
-ROUNDS = 5
+TIMED = 8  # patches of each round
+ROUNDS = 3
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=800, help="patches of 64 pixels in each set")
+    parser.add_argument("--count", type=int, default=240, help="patches of 64 pixels in each set")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--sheet", type=Path, default=SHEET)
     parser.add_argument("--cards", type=Path, default=CARDS)

@@ -84,7 +84,7 @@ def work(seed, *, settings=None, source=None, size=SIZE, modality="blot", genera
 def made(operation, seed, settings=None, **changes):
     """What the operation makes, with the first seed from ``seed`` on for which it fits."""
     for number in range(seed, seed + 1000, 100):
-        task = work(number, settings=settings, generators=(Noise(),), **changes)
+        task = work(number, settings=settings, **{"generators": (Noise(),), **changes})
         try:
             return OPERATIONS[operation].make(task)
         except UnfitError:

@@ -9,7 +9,7 @@ ONE = "[operations.pristine]\n"
 
 
 def test_the_recipes_that_come_with_the_program_are_read():
-    assert recipe_names() == ["cstd", "edd", "idd", "mixed", "photographs"]
+    assert recipe_names() == ["cstd", "edd", "generated", "idd", "mixed", "photographs"]
     for name in recipe_names():
         assert find_recipe(name).description.endswith(".")
 
@@ -19,7 +19,9 @@ def test_pairs_and_single_panels_are_kept_apart_where_a_task_needs_it():
         name: {OPERATIONS[operation].panels for operation in find_recipe(name).operations}
         for name in recipe_names()
     }
-    assert panels == {"edd": {2}, "idd": {1}, "cstd": {1}, "photographs": {1}, "mixed": {1, 2}}
+    assert panels == {
+        "edd": {2}, "idd": {1}, "cstd": {1}, "photographs": {1}, "generated": {1}, "mixed": {1, 2},
+    }  # fmt: skip
 
 
 def test_an_operations_own_table_overrides_the_common_one():

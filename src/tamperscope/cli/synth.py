@@ -58,8 +58,9 @@ def command(
 ) -> None:
     """Make panels with a known change from pristine ones, for training and tests.
 
-    RECIPE is edd, idd, cstd, photographs, mixed, or a TOML file. A folder of pictures has them in
-    folders called blot, microscopy, facs, macroscopy or photo, or is a corpus with a manifest.csv.
+    RECIPE is edd, idd, cstd, photographs, mixed, generated (which needs PyTorch), or a TOML file.
+    A folder of pictures has them in folders called blot, microscopy, facs, macroscopy or photo, or
+    is a corpus with a manifest.csv.
 
     \b
     Examples:
@@ -81,6 +82,7 @@ def command(
     from tamperscope.images import write_png
     from tamperscope.runtime import cpu_count
     from tamperscope.synth.forge import make_sample
+    from tamperscope.synth.generators import open_generators
     from tamperscope.synth.opening import open_sources
     from tamperscope.synth.preview import contact_sheet
     from tamperscope.synth.recipe import find_recipe
@@ -89,7 +91,9 @@ def command(
     if len(set(sources)) < len(sources):
         raise RecipeError("the same sources are given twice")
     source = open_sources(sources, split=split, modality=modality, uses=uses)
-    task = Task(find_recipe(recipe), source, out, seed, split=split)
+    chosen = find_recipe(recipe)
+    generators = open_generators(chosen)
+    task = Task(chosen, source, out, seed, split=split, generators=generators)
     done = write_set(task, count, jobs=jobs or cpu_count(), progress=progress_line())
     click.echo(f"{out}: {done.made} samples written, {done.there} were there before")
     for what, reasons in (("sources not used", done.skipped), ("not made", done.given_up)):
@@ -99,7 +103,7 @@ def command(
             click.echo(f"{what}: {len(reasons) - SHOWN} more")
     if preview:
         shown = [i for i in range(count) if i not in done.given_up][:ON_SHEET]
-        samples = [make_sample(task.recipe, source, seed, 0, i) for i in shown]
+        samples = [make_sample(task.recipe, source, seed, 0, i, generators) for i in shown]
         if samples:
             write_png(out / "preview.png", contact_sheet(samples))
             click.echo(f"{out / 'preview.png'}: the first {len(samples)} samples")
