@@ -271,6 +271,7 @@ def biotampernet_small(**changes: Any) -> BioTamperNet:
         heads=2,
         mlp_ratio=2.0,
         descriptor="local",
+        sigma=1.0,
         alpha=20.0,
         consensus=True,
         strips=True,
