@@ -66,7 +66,7 @@ class Noise:
     largest = 256
     identity = "noise"
 
-    def generate(self, rng, size, modality):
+    def generate(self, rng, size, modality, like=None):
         return rng.integers(0, 256, (*size, 3), dtype=np.uint8)
 
 

@@ -140,13 +140,13 @@ def test_a_constant_panel_is_unfit(operation):
 
 
 class Wrong(Noise):
-    def generate(self, rng, size, modality):
+    def generate(self, rng, size, modality, like=None):
         return np.zeros((size[0] + 1, size[1], 3), np.uint8)
 
 
 def test_a_generators_patch_is_what_lies_in_the_region():
     forgery = made("generated-patch", 0, PLAIN)
-    assert forgery.parameters["generator"] == "noise"
+    assert {patch["generator"] for patch in forgery.parameters["patches"]} == {"noise"}
     (target,), (panel,) = forgery.targets, forgery.panels
     assert panel[target].std() > 60  # noise over all levels; the texture's is about 25
     with pytest.raises(ValueError, match="was asked for"):

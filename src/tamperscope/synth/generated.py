@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tamperscope.synth.blending import blend
 from tamperscope.synth.copying import LEAST_CHANGE, mean_change
 from tamperscope.synth.geometry import Box, box_of, grown
@@ -64,7 +66,10 @@ def _lay_patch(
         if (taken & region).any() or max(box.height, box.width) > generator.largest:
             continue
         inside, under = region[box.slices], canvas[box.slices]
-        patch = _as_shown(_asked(generator, work, box), pixels, work.modality)
+        like = _part_of(pixels, box, rng) if rng.random() < settings.like_panel else None
+        patch = _asked(generator, work, box, like)
+        if like is None:
+            patch = _as_shown(patch, pixels, work.modality)
         if match:
             patch = matched(patch, inside, under)
         patch, done = apply_tone(patch, steps, rng)
@@ -72,14 +77,23 @@ def _lay_patch(
             continue
         told = {
             "shape": shape, "generator": generator.name, "match": bool(match),
+            "like panel": like is not None,
             "tone": [list(step) for step in done], "blending": list(way),
         }  # fmt: skip
         return blend(canvas, patch, inside, box, way), region, told
     raise UnfitError(f"no place for a patch of {generator.name} in {PLACES} draws")
 
 
-def _asked(generator: PatchGenerator, work: Work, box: Box) -> Pixels:
-    patch = checked_pixels(generator.generate(work.rng, (box.height, box.width), work.modality))
+def _part_of(pixels: Pixels, box: Box, rng: np.random.Generator) -> Pixels:
+    """Return a part of the panel of the size of ``box``, anywhere."""
+    top = int(rng.integers(pixels.shape[0] - box.height + 1))
+    left = int(rng.integers(pixels.shape[1] - box.width + 1))
+    return pixels[top : top + box.height, left : left + box.width]
+
+
+def _asked(generator: PatchGenerator, work: Work, box: Box, like: Pixels | None) -> Pixels:
+    size = (box.height, box.width)
+    patch = checked_pixels(generator.generate(work.rng, size, work.modality, like))
     if patch.shape[:2] != (box.height, box.width):
         raise ValueError(
             f"{generator.name} was asked for {box.height} x {box.width}, gave {patch.shape}"

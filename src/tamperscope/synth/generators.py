@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tamperscope.errors import MissingExtraError, RecipeError
-from tamperscope.synth.layouts import draw_layout
+from tamperscope.synth.layouts import draw_layout, layout_of
 from tamperscope.synth.recipe import Recipe
 from tamperscope.synth.sample import Pixels, Size
 
@@ -75,17 +75,25 @@ class NetworkGenerator:
         network: Any = load_weights(self.path)
         return network
 
-    def generate(self, rng: np.random.Generator, size: Size, modality: str) -> Pixels:
-        """Return uint8 (height, width, 3), decided by ``rng`` alone.
+    def generate(
+        self, rng: np.random.Generator, size: Size, modality: str, like: Pixels | None = None
+    ) -> Pixels:
+        """Return uint8 (height, width, 3), decided by ``rng`` and ``like`` alone.
+
+        The layout is that of a drawn panel, or of ``like``: pixels (height, width, 3), of which
+        only the mean colours of 8 x 8 pixels are used.
 
         The same seed gives the same bytes on one machine. Another processor may add in another
         order, and a level may then differ by one.
 
         Raises:
-            ValueError: The generator knows no such modality, or a side is not 1 to ``largest``.
+            ValueError: The generator knows no such modality, a side is not 1 to ``largest``, or
+                ``like`` has another size.
         """
         if not all(1 <= side <= LARGEST for side in size):
             raise ValueError(f"patches have sides of 1 to {LARGEST} pixels, got {size}")
+        if like is not None and like.shape != (*size, 3):
+            raise ValueError(f"a patch of {size} cannot be laid out like {like.shape}")
         import torch  # loaded when the generator was opened
 
         from tamperscope.models.patch_network import CELL
@@ -98,11 +106,16 @@ class NetworkGenerator:
             torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
             for shape in network.noise_shapes(1, (height, width))
         ]
-        layout = torch.from_numpy(draw_layout(rng, (height, width), modality, CELL))[None]
-        top = int(rng.integers(height - size[0] + 1))
-        left = int(rng.integers(width - size[1] + 1))
+        if like is None:
+            layout = draw_layout(rng, (height, width), modality, CELL)
+            top = int(rng.integers(height - size[0] + 1))
+            left = int(rng.integers(width - size[1] + 1))
+        else:
+            below, right = height - size[0], width - size[1]
+            layout = layout_of(np.pad(like, ((0, below), (0, right), (0, 0)), mode="edge"), CELL)
+            top = left = 0
         with torch.inference_mode():
-            image = network.draw(noise, label, layout)[0]
+            image = network.draw(noise, label, torch.from_numpy(layout)[None])[0]
         levels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
         return np.ascontiguousarray(levels[top : top + size[0], left : left + size[1]])
 

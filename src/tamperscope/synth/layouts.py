@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tamperscope.synth.drawn_source import DrawnSource
 from tamperscope.synth.forge import draw_look
-from tamperscope.synth.sample import Size
+from tamperscope.synth.sample import Pixels, Size
 from tamperscope.synth.settings import Look, Settings
 from tamperscope.synth.shapes import CONTENT_SHARE, Shapes
 from tamperscope.synth.tone import content
@@ -35,6 +35,12 @@ def draw_layout(
         window = panel[top : top + size[0], left : left + size[1]]
         if content(window, Shapes.content) >= CONTENT_SHARE:
             break
-    cells = window.reshape(size[0] // cell, cell, size[1] // cell, cell, 3)
+    return layout_of(window, cell)
+
+
+def layout_of(pixels: Pixels, cell: int) -> NDArray[np.float32]:
+    """Mean colours of the cells of pixels (H, W, 3), as (3, H / cell, W / cell) in [0, 1]."""
+    height, width = pixels.shape[:2]
+    cells = pixels.reshape(height // cell, cell, width // cell, cell, 3)
     means = cells.mean(axis=(1, 3), dtype=np.float32) / np.float32(255)
     return np.ascontiguousarray(means.transpose(2, 0, 1))

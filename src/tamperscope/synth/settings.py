@@ -24,6 +24,7 @@ class Settings:
     weight: float = 1.0  # against the other operations
     modalities: tuple[str, ...] = ()  # panels it is used on; empty: all that it can be used on
     generators: tuple[str, ...] = ()  # of patches, names or files; empty: all that come with it
+    like_panel: float = 0.5  # chance that a generated patch is laid out like a part of its panel
     copies: tuple[int, int] = (1, 1)  # how many times a region is copied, how many patches laid
     share: tuple[float, float] = (0.3, 0.9)  # of a panel that overlaps with the other
     geometry: Geometry = field(default_factory=Geometry)

@@ -44,8 +44,13 @@ class PatchGenerator(Protocol):
     largest: int  # pixels, of a side
     identity: str  # text that changes when other patches would be made
 
-    def generate(self, rng: np.random.Generator, size: Size, modality: str) -> Pixels:
-        """Return uint8 (height, width, 3), decided by ``rng`` alone."""
+    def generate(
+        self, rng: np.random.Generator, size: Size, modality: str, like: Pixels | None = None
+    ) -> Pixels:
+        """Return uint8 (height, width, 3), decided by ``rng`` and what it shall be laid out like.
+
+        ``like`` has the same size; only its coarse structure may be used.
+        """
 
 
 @dataclass(frozen=True, eq=False)
