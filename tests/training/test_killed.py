@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,28 @@ def test_killed_for_real_it_goes_on_to_the_same_bytes(tmp_path):
         assert found.keys() == expected.keys()
         for key, value in expected.items():
             assert torch.equal(found[key], value), f"{name}: {key}"
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/status")
+    return not (status.exists() and "State:\tZ" in status.read_text())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="asks for processes as Unix does")
+def test_workers_do_not_outlive_a_training_that_is_killed():
+    command = [sys.executable, "-m", "tests.training.orphaned"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as training:
+        worker = int(training.stdout.readline())
+        assert alive(worker)
+        training.kill()
+    for _ in range(100):
+        if not alive(worker):
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(worker, 9)
+        pytest.fail("the worker was still there ten seconds later")

@@ -1,6 +1,9 @@
 """Worker processes that make batches ahead of the network; torch's own loader runs them."""
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -56,3 +59,12 @@ def start_worker(_number: int) -> None:
     """Leave the processor's cores to the network, and Ctrl-C to the process that reports."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """End this worker when the training is killed: a batch that nobody takes would hold it back."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
