@@ -41,6 +41,8 @@ def test_weights_can_be_shown_by_their_card(tmp_path):
     shown = CliRunner().invoke(main, ["weights", "show", str(out / "last.safetensors")])
     assert shown.exit_code == 0, shown.output
     assert "loma_test" in shown.output
+    assert "8 steps, 32 samples" in shown.output
+    assert "mean_f1" in shown.output
     assert "Apache-2.0" in shown.output
 
 

@@ -80,6 +80,21 @@ def test_what_decides_the_weights_is_told_apart(tmp_path):
     assert {k for k in one.decides if one.decides[k] != other.decides[k]} == {"training data"}
 
 
+def test_what_was_trained_on_is_said_in_words(tmp_path):
+    text = PAIRS.replace("{folder}/pairs.toml", "edd").replace("{folder}/singles.toml", "idd")
+    for number in range(3):
+        for kind in ("blot", "microscopy", "facs", "macroscopy"):
+            path = tmp_path / "own" / f"lab{number}" / kind / "1.png"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(b"x")
+    text = text.replace('["drawn"]', '["own", "drawn"]\nsize = [64, 64]')
+    prepared = read_and_prepare(written(tmp_path, text), {"own": str(tmp_path / "own")})
+    assert prepared.data == (
+        "edd forged from own, drawn (all side, redistribute); "
+        "idd forged from own, drawn (all side, redistribute)"
+    )
+
+
 def test_pairs_are_refused_for_a_network_of_single_panels(tmp_path):
     recipe = written(tmp_path, SINGLES.replace("singles.toml", "pairs.toml"))
     with pytest.raises(RecipeError, match=r'data\[0\] makes pairs.*form = "single"'):

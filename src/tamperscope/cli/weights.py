@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -136,7 +136,7 @@ def started(
             raise WeightsError(f"{onto} holds {before.builder}, not {network_name}")
         network, untrained = load_weights(onto, for_training=True), before.untrained
     loaded = set(start_from(network, part, tensors))
-    told = {  # what the cards say about both, in the order in which they were put in
+    told: dict[str, Any] = {  # what the cards say about both, in the order they were put in
         name: "; then ".join(filter(None, [getattr(before, name, None), value]))
         for name, value in (
             ("data", f"{part}: {part_card.data}"),
@@ -172,6 +172,7 @@ def show(file: Path) -> None:
         "licence": card.licence,
         "converted from": card.source,
         "commit": card.commit,
+        "training": training_in_words(card.training),
         "untrained": f"{len(card.untrained)} tensors: a start for training" * bool(card.untrained),
         "config": ", ".join(f"{key}={value}" for key, value in card.config.items()),
     }
@@ -179,6 +180,19 @@ def show(file: Path) -> None:
     for label, value in rows.items():
         if value:
             click.echo(f"  {label + ':':<16}{value}")
+
+
+def training_in_words(training: "dict[str, Any] | None") -> str | None:
+    """Say how weights were trained, in one line; None where their card does not."""
+    if training is None:
+        return None
+    score = {key: value for key, value in training["score"].items() if key != "step"}
+    scored = ", ".join(f"{key} {value:.4f}" for key, value in score.items() if value is not None)
+    return (
+        f"{training['steps']:,} steps, {training['samples']:,} samples, "
+        f"{training['seconds'] / 3600:.2f} hours on {training['device']} "
+        f"({training['machine']['processor']}); best at step {training['score']['step']}: {scored}"
+    )
 
 
 def refuse_existing(out: Path, overwrite: bool) -> None:

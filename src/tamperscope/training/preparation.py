@@ -14,6 +14,7 @@ from tamperscope.models import MODELS, PAIR_MODELS, create_model
 from tamperscope.models.network import Network
 from tamperscope.models.starts import start_from
 from tamperscope.models.weights import config_of, frozen, load_weights, read_card
+from tamperscope.synth.opening import DRAWN_NAME
 from tamperscope.training.batches import Plan
 from tamperscope.training.objectives import AnyNetwork, Objective, cell_of
 from tamperscope.training.opening import Wanted, open_streams, panel_size
@@ -62,7 +63,15 @@ class Prepared:
     @cached_property
     def data(self) -> str:
         """What the network is trained on, in words."""
-        return "; ".join(sorted({stream.identity for stream in self.plan.streams}))
+        said = []
+        for stream in self.recipe.data:
+            if stream.forge is None:
+                said.append(f"{stream.dataset} ({stream.split})")
+                continue
+            pictures = [name for name in stream.sources if name != DRAWN_NAME]
+            which = f" ({stream.split} side, {' or '.join(stream.uses)})" if pictures else ""
+            said.append(f"{stream.forge} forged from {', '.join(stream.sources)}{which}")
+        return "; ".join(dict.fromkeys(said))
 
     @cached_property
     def manifests(self) -> dict[str, str]:
