@@ -1,9 +1,11 @@
 import cv2
 import numpy as np
+import pytest
 from sklearn.isotonic import IsotonicRegression
 
 from tamperscope.matching.match import PreparedPanel, Proposal
-from tamperscope.matching.verify import measure, tone_free_correlation
+from tamperscope.matching.verify import crowded, measure, tone_free_correlation
+from tests.matching.pictures import texture
 
 
 def test_the_tone_curve_is_the_isotonic_regression():
@@ -44,3 +46,51 @@ def test_a_copy_is_measured_without_the_ground_that_only_looks_alike():
     truth[50:160, 40:130] = True
     overlap = (copied.source_mask & truth).sum() / (copied.source_mask | truth).sum()
     assert overlap > 0.6
+
+
+def copied(transform: np.ndarray, box: tuple[int, int, int, int], seed: int) -> PreparedPanel:
+    """A texture in which a box (x0, y0, x1, y1) was copied by a whole-pixel transform."""
+    gray = texture(seed, 260, 300)[..., 0].astype(np.float32) / 255
+    x0, y0, x1, y1 = box
+    x, y = np.meshgrid(np.arange(x0, x1), np.arange(y0, y1))
+    to = np.rint(transform @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])).astype(int)
+    gray[to[1], to[0]] = gray[y.ravel(), x.ravel()]
+    return PreparedPanel(gray, np.ones(gray.shape, np.bool_), "microscopy")
+
+
+def grid(box: tuple[int, int, int, int], step: int = 4) -> np.ndarray:
+    x, y = np.meshgrid(np.arange(box[0], box[2], step), np.arange(box[1], box[3], step))
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(float)
+
+
+@pytest.mark.parametrize("glide", [0, 9, -9])
+@pytest.mark.parametrize("way", ["down", "up"])
+def test_a_mirrored_copy_a_few_pixels_aside_is_measured(glide, way):
+    """Mirrored twice, it lies almost where it was: it agrees in one half of the panel only."""
+    transform = np.array([[1.0, 0, glide], [0, -1, 255], [0, 0, 1]])
+    box = (100, 30, 190, 110) if way == "down" else (100, 150, 190, 230)
+    panel = copied(transform, box, 91)
+    points = grid(box)
+    target = points @ transform[:2, :2].T + transform[:2, 2]
+    found = measure(panel, None, Proposal("dense-field-zm", transform, points, target))
+    assert found is not None
+    assert found.evidence > 500
+
+
+def test_places_that_follow_by_chance_do_not_speak_for_a_small_copy():
+    transform = np.array([[1.0, 0, 130], [0, 1, 20], [0, 0, 1]])
+    box = (20, 40, 70, 90)
+    panel = copied(transform, box, 92)
+    stray = np.random.default_rng(4).uniform((0, 0), (160, 230), (12, 2))
+    points = np.concatenate([grid(box, 2), stray])
+    assert len(crowded(points)) == pytest.approx(len(grid(box, 2)), abs=12)
+    assert np.ptp(crowded(points), axis=0).max() <= 60
+    target = points + np.array([130.0, 20])
+    found = measure(panel, None, Proposal("dense-field-zm", transform, points, target))
+    assert found is not None
+    assert found.evidence > 100
+
+
+def test_few_places_far_apart_are_all_kept():
+    points = np.array([[0.0, 0], [90, 10], [40, 200], [150, 150], [20, 90]])
+    assert np.array_equal(crowded(points), points)

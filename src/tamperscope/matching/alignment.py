@@ -197,14 +197,18 @@ def refine(
 def _likeness(
     a: PreparedPanel, b: PreparedPanel, transform: Transform, support: Points, *, negative: bool
 ) -> float:
-    """Mean correlation of the tiles around the support, where the transform puts them."""
-    reach = 16.0
+    """Mean correlation of the tiles at the support, where the transform puts them.
+
+    Of their better half: many tiles of a small copy lie across its rim.
+    """
+    reach = 8.0
     window = (*(support.min(axis=0) - 2 * reach), *(support.max(axis=0) + 2 * reach))
     frame = meet(a, b, transform, window)
     if frame is None:
         return 0.0
     likeness = _find_tiles(frame, _tile_centres(frame, support, reach), 0, negative).likeness
-    return float(likeness.mean()) if len(likeness) else 0.0
+    best = np.sort(likeness)[len(likeness) // 2 :]
+    return float(best.mean()) if len(best) else 0.0
 
 
 def _tile_half(frame: Frame) -> int:

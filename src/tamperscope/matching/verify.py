@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from tamperscope.matching import agreement, alignment, geometry
 from tamperscope.matching.agreement import Agreement, Band
@@ -25,6 +26,8 @@ ZOOM = 1.3  # pixels per sample from which a found region is looked at again, cl
 LEAST_AREA = 250  # samples of the frame
 PLENTY = 300.0  # nats: beyond chance in any case
 MOST_PART = 0.9  # of a region: a part that is larger is the same
+CROWD = 12.0  # pixels within which places of a support are neighbours
+LEAST_CROWD = 0.25  # of what is usual among them
 LEAST_SHIFT = 32.0  # pixels between a place and its copy in one panel; nearer, coarse bands overlap
 
 
@@ -91,11 +94,11 @@ def measure(a: PreparedPanel, b: PreparedPanel | None, proposal: Proposal) -> Me
 def _measure(
     a: PreparedPanel, b: PreparedPanel, proposal: Proposal, *, within: bool
 ) -> Measured | None:
-    settled = alignment.settle(a, b, proposal.transform, proposal.source)
+    support = crowded(proposal.source)
+    settled = alignment.settle(a, b, proposal.transform, support)
     if settled is None:
         return None
     transform, negative = settled
-    support = proposal.source
     transform = alignment.refine(a, b, transform, support, negative=negative, searches=(6, 3))
     grown = _grow(a, b, transform, support, None, negative=negative, within=within)
     if grown is None:
@@ -161,6 +164,17 @@ def _shared(
     if again is None or again.evidence <= shared.evidence:
         return mask, shared
     return part, again
+
+
+def crowded(support: geometry.Points) -> geometry.Points:
+    """Keep the places of a support that lie close together, (n, 2).
+
+    A dense field supports a transform by a thousand places where a part was copied, and by some
+    more all over plain ground that follow it by chance.
+    """
+    tree = KDTree(support)
+    near = tree.query_ball_point(support, CROWD, return_length=True)
+    return np.asarray(support[near >= LEAST_CROWD * np.quantile(near, 0.75)])
 
 
 def _window(frame: Frame, mask: Mask) -> alignment.Window:
@@ -266,7 +280,9 @@ def _one_side(
 
     Within one panel a transform may carry A to B and B to A, or a part onto itself.
     """
-    mask = mask & _one_half(frame, transform)
+    half = _one_half(frame, transform)
+    if half is not None:  # a glide undoes itself but for a few pixels: it agrees in one half only
+        mask = mask & (half if (mask & half).sum() >= (mask & ~half).sum() else ~half)
     labels, count = ndimage.label(mask)
     if count == 0:
         return None
@@ -289,14 +305,14 @@ def _one_side(
     return kept if kept.sum() >= LEAST_AREA else None
 
 
-def _one_half(frame: Frame, transform: Transform) -> Mask:
+def _one_half(frame: Frame, transform: Transform) -> Mask | None:
     """Where a transform undoes itself (half turn, mirror): the half that it carries to the other.
 
-    There a place and its copy agree both ways, and the region grows over both. All of the frame
-    for other transforms.
+    There a place and its copy agree both ways, and the region grows over both. None for other
+    transforms.
     """
     if np.median(np.hypot(*_shift(frame, transform @ transform))) > LEAST_SHIFT:
-        return np.ones(frame.source.shape, np.bool_)
+        return None
     x, y = _shift(frame, transform)
     moment = np.array([[np.mean(x * x), np.mean(x * y)], [np.mean(x * y), np.mean(y * y)]])
     axis = np.linalg.eigh(moment)[1][:, 1]
