@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
         result["sizes"][str(side)] = found
     asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     write_cards(result, generators, asked.cards)
-    asked.sheet.write_bytes(encode_jpeg(sheet(asked.corpus, generators), quality=80))
+    asked.sheet.write_bytes(encode_jpeg(sheet(asked.corpus, generators), quality=68))
 
 
 def held_out_stock(corpus: Path) -> Stock:
