@@ -2,12 +2,14 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import generator_tables
 from tamperscope.errors import RecipeError, WeightsError
 from tamperscope.models import create_model
 from tamperscope.models.weights import WeightsCard, config_of, load_weights, save_weights
@@ -22,8 +24,9 @@ from tamperscope.synth.generators import (
 from tamperscope.synth.layouts import layout_of
 from tamperscope.synth.recipe import find_recipe, read_recipe
 from tamperscope.synth.settings import Settings
+from tamperscope.synth.tone import grey
 from tamperscope.synth.writing import Task, write_set
-from tests.synth.panels import HARD, NO_TONE, TexturedSource, made, textured
+from tests.synth.panels import HARD, NO_TONE, Noise, TexturedSource, made, textured
 
 SHIPPED = generator_names()
 HEAD = 'format = "tamperscope-recipe/1"\nsize = [96, 96]\n[operations.generated-patch]\n'
@@ -133,6 +136,50 @@ def test_a_patch_laid_out_like_pixels_has_their_coarse_structure(shipped, name):
     assert np.corrcoef(coarse, wanted)[0, 1] > 0.8
     with pytest.raises(ValueError, match="cannot be laid out like"):
         shipped[name].generate(np.random.default_rng(1), (70, 90), "microscopy", like)
+
+
+class Recorder(Noise):
+    """Makes bright coloured noise, and keeps what it was asked to be like."""
+
+    def __init__(self):
+        self.asked = []
+
+    def generate(self, rng, size, modality, like=None):
+        self.asked.append(like)
+        return rng.integers(180, 256, (*size, 3), dtype=np.uint8) - np.uint8([0, 30, 60])
+
+
+class DarkGrey(TexturedSource):
+    def draw(self, rng, size, modality):
+        panel = super().draw(rng, size, modality)
+        return replace(panel, pixels=grey(panel.pixels) // 3)
+
+
+def test_a_patch_is_shown_as_its_panel_is():
+    settings = Settings(tone=NO_TONE, blending=HARD, like_panel=0)
+    forgery = made(
+        "generated-patch", 1, settings, generators=(Recorder(),), source=DarkGrey()
+    )  # fmt: skip
+    inside = forgery.panels[0][forgery.targets[0]]
+    assert (inside[:, 0] == inside[:, 2]).all()
+    assert inside.mean() < 100  # bands are bright on this panel's dark ground
+
+
+def test_a_patch_may_be_laid_out_like_a_part_of_its_panel():
+    recorder = Recorder()
+    settings = Settings(tone=NO_TONE, blending=HARD, like_panel=1)
+    forgery = made("generated-patch", 1, settings, generators=(recorder,))
+    (before,), like = forgery.before, recorder.asked[-1]
+    places = np.lib.stride_tricks.sliding_window_view(before, like.shape)[:, :, 0]
+    assert (places == like).all(axis=(2, 3, 4)).any()
+    assert forgery.parameters["patches"][0]["like panel"] is True
+
+
+def test_the_page_shows_what_the_result_file_says():
+    result = json.loads(generator_tables.RESULTS.read_text(encoding="utf-8"))
+    assert generator_tables.tables(result) in generator_tables.PAGE.read_text(encoding="utf-8")
+    known = {name: find_generator(name).identity for name in SHIPPED}
+    assert result["generators"] == known, "the weights are others than those that were measured"
 
 
 def test_another_process_gets_the_generator_without_its_network(own):
