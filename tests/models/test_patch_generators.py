@@ -148,14 +148,17 @@ def test_drawing_takes_the_ddim_steps_to_what_a_perfect_network_predicts():
     wanted = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(8))
     label, coarse = network.label_of("blot"), layout_of(wanted)
     x = network.coefficients(wanted * 2 - 1, label, coarse * 2 - 1)
+    noise = noise_for(network, 1, (32, 32))
 
     class Perfect(type(network)):
         def forward(self, z, t, label, layout):
             a, s = signal(t)[:, None, None, None], noise_share(t)[:, None, None, None]
-            return a * (z - a * x) / s - s * x
+            e = (z - a * x) / s
+            torch.testing.assert_close(e, noise[0], atol=1e-3, rtol=0)  # one path through all steps
+            return a * e - s * x
 
     network.__class__ = Perfect
-    got = network.draw(noise_for(network, 1, (32, 32)), label, coarse)
+    got = network.draw(noise, label, coarse)
     torch.testing.assert_close(got, wanted, atol=1e-4, rtol=0)
 
 
