@@ -55,7 +55,7 @@ def test_a_set_is_written_shown_and_added_to(pictures, small, tmp_path):
     assert "7 tampered, 0 pristine; 0 problems" in checked.output
 
 
-@pytest.mark.parametrize("recipe", ["edd", "idd", "cstd", "mixed"])
+@pytest.mark.parametrize("recipe", ["edd", "idd", "cstd", "mixed", "generated"])
 def test_the_recipes_that_come_with_it_work_on_a_folder(pictures, tmp_path, recipe):
     result = run(
         "--recipe", recipe, "--count", 3, "--out", tmp_path / "set", "--sources", pictures,
