@@ -27,7 +27,7 @@ from tamperscope.models.affinity import Rows
 from tamperscope.models.pair_network import BranchLogits, PairLogits, PairNetwork
 
 WEIGHTS = (0.5, 0.5, 1.0)  # alone, crossed, fused
-MATCHING = 0.2
+MATCHING = 0.6
 MOST_WEIGHT = 5.0  # of a positive pixel
 NEVER = -1e4  # logarithm of what does not count; finite, so that gradients are
 MOST_SURE = 0.999  # affinity of a cell without a partner beyond which it costs no more
