@@ -115,8 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
         for name, one in row["settings"].items():
             parts = ", ".join(f"{part} {share:.1%}" for part, share in one["shares"].items())
             print(f"  {name}: {one['samples_per_second']:.2f} samples/s ({parts})", flush=True)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        options.out.parent.mkdir(exist_ok=True)
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(options.out)
 
 
