@@ -46,6 +46,7 @@ KNOWN = {
     ),
     "microscopy/u_source-data_s44319-025-00438_mic07.webp": "one field three times, enlarged",
     "microscopy/u_source-data_s44321-025-00219_mic02.webp": "three channels of one field",
+    "natural/mdn_blueberries.jpg": "a patch of one berry is repeated on another, by retouching",
     "natural/scikit-image_grass.webp": "a patch is repeated below itself",
     "natural/scikit-image_gravel.webp": "a patch at the right edge is repeated at the upper one",
 }
