@@ -20,8 +20,8 @@ TABLE = Path(__file__).with_name("null.json")
 FORMAT = "tamperscope-null/1"
 ALPHA = 0.005
 """Matches of two panels that chance explains more often than this are not reported."""
-ALPHA_WITHIN = 0.015
-"""The same inside one panel: half of the 3 % of pristine panels that may raise a false alarm."""
+ALPHA_WITHIN = 0.01
+"""The same inside one panel: there are fewer panels than pairs of them."""
 FLOOR = 1e-6
 SHORTEST_TAIL = 8.0  # nats over which the chance falls by a factor of e, at least
 TAIL = 10  # highest values from which the rate of the tail is taken
