@@ -1,4 +1,8 @@
+import multiprocessing
+import time
+
 import numpy as np
+import pytest
 
 from tamperscope.images import write_png
 from tamperscope.matching import keypoints
@@ -66,3 +70,24 @@ def test_workers_answer_in_order_for_one_list_after_the_other(tmp_path):
         assert list(workers.run(points_of, ids)) == here
         assert list(workers.run(points_of, ids[::-1])) == here[::-1]
     assert sorted(path.stem for path in scratch.iterdir()) == ids
+
+
+def sleeping(cache: PanelCache, id: str) -> str:
+    time.sleep(60)
+    return id
+
+
+def test_processes_are_gone_when_an_interrupted_work_ends(tmp_path):
+    """They would write on into a folder that is being removed."""
+    panels = sources(tmp_path)
+    before = set(multiprocessing.active_children())
+
+    def interrupted() -> None:
+        with Workers(panels, 2) as workers:
+            workers.run(sleeping, [panel.id for panel in panels])
+            assert set(multiprocessing.active_children()) - before
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not set(multiprocessing.active_children()) - before

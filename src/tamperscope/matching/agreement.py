@@ -15,6 +15,9 @@ where both hold equally strong fine detail, a copy shares it. Where one of them 
 noise, q is small and nothing is held against it. Two pictures may have been stored in different
 ways, so nothing is held against them either.
 
+Where blurring one side makes the two more alike, the first line is taken of the sides made equally
+sharp, if that is more; the second line is always of the sides as they are.
+
 n is not the number of pixels:
 
 * two unrelated pictures whose power sits at the same few frequencies (stripes, lattices, lanes,

@@ -211,8 +211,7 @@ def _look(
     """Look inside panels and between them, then hold every match against the other panels."""
     sources = _sources(store, found)
     with (
-        # after Ctrl-C a process may still write there
-        TemporaryDirectory(prefix=".panels-", dir=store.out, ignore_cleanup_errors=True) as folder,
+        TemporaryDirectory(prefix=".panels-", dir=store.out) as folder,
         Workers(sources, options.jobs, Scratch(Path(folder)) if options.matchers else None) as work,
     ):
         tasks = [Within(s.id, options.matchers, "seams" in options.detectors) for s in sources]

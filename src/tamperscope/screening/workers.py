@@ -132,10 +132,18 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            # On Ctrl-C or an early end nothing that has not begun is begun.
-            self._pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, error: object, *_: object) -> None:
+        if self._pool is None:
+            return
+        # On Ctrl-C nothing that has not begun is begun, and what has begun is not waited for: the
+        # processes are gone before the caller removes the folder they write to.
+        self._pool.shutdown(wait=error is None, cancel_futures=True)
+        if error is not None:
+            own = set(multiprocessing.active_children()) - self._others
+            for process in own:
+                process.terminate()
+            for process in own:
+                process.join()
 
     def run(
         self, function: Callable[[PanelCache, Task], Result], tasks: Sequence[Task]
@@ -152,6 +160,7 @@ class Workers:
             # Not fork: OpenCV and other libraries hold threads that a forked child would lack.
             context = multiprocessing.get_context("spawn")
             start = (self._sources, self._scratch)
+            self._others = set(multiprocessing.active_children())
             self._pool = ProcessPoolExecutor(self._jobs, context, _start, start)
         chunk = max(1, min(8, len(tasks) // (4 * self._jobs)))
         return self._pool.map(partial(_call, function), tasks, chunksize=chunk)
