@@ -101,7 +101,9 @@ def test_pairs_are_refused_for_a_network_of_single_panels(tmp_path):
         read_and_prepare(recipe, {})
 
 
-def test_streams_of_two_sizes_are_refused(tmp_path):
+def test_streams_may_differ_in_size(tmp_path):
     text = PAIRS.replace("[loss]", "size = [96, 96]\n[loss]")
-    with pytest.raises(RecipeError, match="need one size"):
-        read_and_prepare(written(tmp_path, text), {})
+    prepared = read_and_prepare(written(tmp_path, text), {})
+    assert len({stream.size for stream in prepared.plan.streams}) == 2
+    for step in range(6):
+        assert len({stream.size for stream in prepared.plan.slots(step)}) == 1

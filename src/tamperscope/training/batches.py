@@ -4,7 +4,8 @@ A step and a slot decide a sample: which stream it is of, and its number there. 
 the data is the number of the step, and batches are the same for any number of workers, of
 processes, and of times the training was stopped.
 
-    form of a step      drawn by the streams' shares; all its samples have one panel, or all two
+    kind of a step      drawn by the streams' shares: all its samples have one panel, or all two,
+                        and all panels one size
     streams of a step   drawn so that each has its share, rounded up or down, in every step
     number of a sample  step * batch + slot
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tamperscope.synth.sample import Size
 from tamperscope.training.streams import Example, SampleStream
 
 PLAN = 7  # of the random numbers of a step: [seed, PLAN, step]
@@ -47,14 +49,15 @@ class Plan:
     def slots(self, step: int) -> list[SampleStream]:
         """Streams of the samples of a step, slot by slot."""
         rng = np.random.default_rng([self.seed, PLAN, step])
-        shares: dict[int, float] = {}
+        shares: dict[tuple[int, Size], float] = {}
         for stream in self.streams:
-            shares[stream.form] = shares.get(stream.form, 0.0) + stream.share
-        forms = sorted(shares)
-        weights = np.array([shares[form] for form in forms])
-        form = forms[int(rng.choice(len(forms), p=weights / weights.sum()))]
-        able = [stream for stream in self.streams if stream.form == form]
-        edges = np.cumsum([stream.share for stream in able]) / shares[form]
+            kind = (stream.form, stream.size)
+            shares[kind] = shares.get(kind, 0.0) + stream.share
+        kinds = sorted(shares)
+        weights = np.array([shares[kind] for kind in kinds])
+        kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+        able = [stream for stream in self.streams if (stream.form, stream.size) == kind]
+        edges = np.cumsum([stream.share for stream in able]) / shares[kind]
         points = (np.arange(self.batch) + rng.random()) / self.batch
         chosen = np.minimum(np.searchsorted(edges, points, side="right"), len(able) - 1)
         return [able[int(place)] for place in rng.permutation(chosen)]

@@ -1,7 +1,7 @@
 """Opens what a training recipe names: sources of panels, forged streams, sets on disk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tamperscope.data.catalog import DATASETS, read_dataset
@@ -28,7 +28,8 @@ class Wanted:
     pairs: bool  # whether the network takes pairs; it takes single panels too
     seed: int
     extra: tuple[str, ...] = ()  # targets beside the masks
-    cell: float = 8.0  # pixels of a cell of those targets
+    cells: Mapping[Size, float] = field(default_factory=dict)  # pixels of a cell of those targets,
+    # by the size of the panels; needed for partners only
     held_out: bool = False  # streams for validation
 
 
@@ -77,7 +78,7 @@ def open_streams(
                 seed=wanted.seed + (place if wanted.held_out else 0),  # other panels in each
                 both=both,
                 extra=wanted.extra,
-                cell=wanted.cell,
+                cell=wanted.cells.get(panel_size(stream), 8.0),
                 held_out=wanted.held_out,
             )
         if not wanted.pairs and any(one.form == 2 for one in made):

@@ -109,10 +109,9 @@ def prepare(recipe: TrainingRecipe, text: str, roots: Mapping[str, str], where: 
     folders = {**recipe.roots, **roots}
     pairs = not isinstance(network, Network)
     sizes = {panel_size(stream) for stream in recipe.data}
-    if len(sizes) > 1:
-        raise RecipeError(f"{where}: panels of all [[data]] need one size; give each a size")
-    cell = cell_of(network, next(iter(sizes))) if "partners" in objective.extra else 8.0
-    wanted = Wanted(pairs, recipe.run.seed, objective.extra, cell)
+    matching = "partners" in objective.extra
+    cells = {size: cell_of(network, size) for size in sizes} if matching else {}
+    wanted = Wanted(pairs, recipe.run.seed, objective.extra, cells)
     streams = open_streams(recipe.data, folders, wanted, f"{where}: data")
     flat = [stream for parts in streams for stream in parts]
     validating = Wanted(pairs, VALIDATION_SEED, held_out=True)

@@ -98,14 +98,14 @@ def sizes(prepared: Prepared) -> Iterator[str]:
     """Tell parameters and operations."""
     network = prepared.network
     empty = empty_network(network.builder, config_of(network))
-    height, width = prepared.plan.streams[0].size
-    cost = complexity(empty, height, width)
-    operations = (cost.operations + cost.scan_operations) / 1e9
     each = "one panel of a pair" if isinstance(network, PairNetwork) else "one picture"
-    yield (
-        f"{network.builder}: {cost.parameters:,} parameters, {cost.trainable:,} of them learn; "
-        f"{operations:.3f} G operations for {each} of {width} x {height}, forward"
-    )
+    for height, width in sorted({stream.size for stream in prepared.plan.streams}):
+        cost = complexity(empty, height, width)
+        operations = (cost.operations + cost.scan_operations) / 1e9
+        yield (
+            f"{network.builder}: {cost.parameters:,} parameters, {cost.trainable:,} of them learn; "
+            f"{operations:.3f} G operations for {each} of {width} x {height}, forward"
+        )
 
 
 def measured_steps(
