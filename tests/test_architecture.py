@@ -11,6 +11,7 @@ MAY_IMPORT = {
     "errors": set(),
     "records": set(),
     "movement": {"records"},
+    "shipped": {"errors"},
     "images": {"errors"},
     "runtime": {"errors"},
     "kernels": {"errors"},
@@ -20,7 +21,10 @@ MAY_IMPORT = {
     "synth": {"errors", "images", "data", "models"},
     "evaluation": {"errors", "images", "runtime", "data", "models", "matching"},
     "training": {"errors", "images", "runtime", "data", "synth", "models", "evaluation"},
-    "screening": {"errors", "records", "movement", "images", "runtime", "models", "matching"},
+    "screening": {
+        *("errors", "records", "movement", "shipped"),
+        *("images", "runtime", "models", "matching"),
+    },
     "report": {"errors", "records", "movement", "images"},
 }
 EVERYTHING = {"cli"}

@@ -79,9 +79,8 @@ def test_screening_runs_the_network_where_weights_are_given(folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--detector", "biotampernet"), "needs --weights FILE: no weights come with"),
         (("--weights", "w", "--detector", "seams"), "--weights is for --detector biotampernet"),
-        (("--explain",), "--explain shows what a network links"),
+        (("--explain", "--detector", "seams"), "add --detector biotampernet"),
         (("--weights", "w", "--point", "1,2"), "--point needs --explain"),
         (("--weights", "w", "--explain", "--point", "12"), "is not a place; write X,Y"),
         (("--weights", "none.safetensors"), "none.safetensors is not there"),

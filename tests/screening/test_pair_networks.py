@@ -4,15 +4,19 @@ import torch
 
 from tamperscope.errors import WeightsError
 from tamperscope.images import write_png
+from tamperscope.matching.chance import Null
 from tamperscope.models import create_model
 from tamperscope.models.pair_reading import PairReader
 from tamperscope.models.weights import WeightsCard, config_of, save_weights
-from tamperscope.records import Box
+from tamperscope.records import Box, Figure, Panel
 from tamperscope.screening import pair_networks
+from tamperscope.screening.findings import places
+from tamperscope.screening.network_chance import NetworkNull
 from tamperscope.screening.pair_networks import (
     DETECTOR,
     NetworkLook,
     Spliced,
+    finding_of_splice,
     load_reader,
     merged,
     notes,
@@ -111,6 +115,30 @@ def test_marks_without_a_second_place_are_regions_of_their_own(look):
     assert found.score > 0.9
 
 
+def test_a_mark_that_pristine_panels_show_as_well_is_left_out(cache):
+    reader = PairReader(linking_network())
+    often = NetworkNull({"microscopy": Null(99, (20.0, 20.0))})
+    assert NetworkLook(reader, cache, often).within("other") == []
+    seldom = NetworkNull({"microscopy": Null(199, ())})
+    (found,) = NetworkLook(reader, cache, seldom).within("other")
+    assert found.chance <= 1 / 200
+    assert found.null == "micrographs, 199 pristine panels"
+
+
+def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():
+    panel = Panel("f1p1", Box(0, 0, 200, 100), "blot", 1.0)
+    figure = Figure("f1", "a.png", None, 200, 100, (panel,))
+    where = places([figure])["f1p1"]
+    for box, kind in (((60, 0, 66, 100), "seam"), ((0, 40, 200, 48), "seam"),
+                      ((20, 20, 60, 60), "splice"), ((20, 20, 28, 40), "splice")):  # fmt: skip
+        mask = np.zeros((100, 200), bool)
+        mask[box[1] : box[3], box[0] : box[2]] = True
+        finding, (shown,) = finding_of_splice(Spliced("f1p1", mask, 0.9, 0.004, "blots"), where)
+        assert finding.kind == kind
+        assert finding.evidence.chance == 0.004
+        assert shown is mask
+
+
 def test_panels_are_encoded_once(cache, monkeypatch):
     look = NetworkLook(PairReader(linking_network(marks=False)), cache)
     encoded = []
@@ -159,8 +187,6 @@ def test_weights_are_loaded_with_what_the_record_says(tmp_path):
 
 
 def test_missing_and_unfit_weights_are_refused(tmp_path):
-    with pytest.raises(WeightsError, match="needs --weights FILE"):
-        load_reader(None)
     with pytest.raises(WeightsError, match="is not there"):
         load_reader(tmp_path / "none.safetensors")
     loma = create_model("loma_test")

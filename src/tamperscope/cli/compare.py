@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tamperscope.cli.network_options import NETWORK, Place, check_network_options
+from tamperscope.cli.network_options import NETWORK, Place, check_network_options, detectors_of
 from tamperscope.cli.output import prepare_folder
 
 
@@ -26,13 +26,13 @@ from tamperscope.cli.output import prepare_folder
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights of the network that 'biotampernet' runs; none come with the program.",
+    help="Other weights for the network 'biotampernet' than those that come with the program.",
 )
 @click.option(
     "--explain",
     "explained",
     is_flag=True,
-    help="Also write what the network's affinities link; needs --weights.",
+    help="Also write what the network's affinities link.",
 )
 @click.option(
     "--point",
@@ -62,8 +62,8 @@ def command(
       tamperscope compare figure1.png figure2.png --out pair/
       tamperscope compare blot.tif --out inside/
       tamperscope compare a.jpg b.jpg --detector dense-field-fmt --out pair/ --overwrite
-      tamperscope compare a.png b.png --detector biotampernet --weights net.safetensors \\
-          --explain --point 120,84 --out pair/
+      tamperscope compare a.png b.png --detector biotampernet --explain --point 120,84 \\
+          --out pair/
 
     \b
     Writes to the folder:
@@ -83,7 +83,7 @@ def command(
     from tamperscope.screening.pair_networks import load_reader
     from tamperscope.screening.pipeline import DETECTORS, Options
 
-    chosen = detectors or (DETECTORS if weights is None else (*DETECTORS, NETWORK))
+    chosen, _ = detectors_of(detectors, DETECTORS, weights, explained)
     # Unfit weights leave an earlier result alone.
     network = load_reader(weights) if NETWORK in chosen else None
     prepare_folder(out, overwrite)

@@ -9,6 +9,7 @@ import click
 
 from tamperscope.cli.output import progress_line
 from tamperscope.errors import OutputError, WeightsError
+from tamperscope.shipped import weights_of
 
 if TYPE_CHECKING:
     from tamperscope.data.samples import AnySample
@@ -25,9 +26,12 @@ OPTIONS = {
         "--dataset", metavar="NAME", help="Dataset, as 'tamperscope datasets' lists it."
     ),
     "root": click.option("--root", type=click.Path(path_type=Path), help="Its folder (or file)."),
-    "model": click.option("--model", metavar="NAME", help="Score a network; needs --weights."),
+    "model": click.option("--model", metavar="NAME", help="Score a network."),
     "weights": click.option(
-        "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights."
+        "--weights",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Its weights; those that come with the program if there are any.",
     ),
     "detector": click.option(
         "--detector", type=click.Choice(DETECTORS), help="Score a classical detector."
@@ -249,11 +253,7 @@ def chosen_predictor(
 
 def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
     assert request.model is not None
-    if request.weights is None:
-        raise WeightsError(
-            f"--weights is missing: no weights of {request.model} come with this package, and "
-            "without trained ones the scores would be those of a random network"
-        )
+    weights = weights_of(request.model, request.weights)
     from tamperscope.evaluation.journal import code_fingerprint
     from tamperscope.evaluation.predictions import NetworkPredictor
     from tamperscope.runtime import pick_device
@@ -263,9 +263,9 @@ def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
     from tamperscope.models import PAIR_MODELS
 
     if request.model in PAIR_MODELS:
-        return _pair_network(request, request.weights)
+        return _pair_network(request, weights)
 
-    options = Options(request.model, request.weights, request.device, tile=request.tile)
+    options = Options(request.model, weights, request.device, tile=request.tile)
     localizer = load_localizer(options)
     seen = None if request.sizes == "native" else PAPER_SIZE
     predictor = NetworkPredictor(localizer.network, localizer.precision, request.tile, seen)

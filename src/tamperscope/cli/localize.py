@@ -5,14 +5,17 @@ from pathlib import Path
 import click
 
 from tamperscope.cli.output import prepare_folder, progress_line
-from tamperscope.errors import WeightsError
+from tamperscope.shipped import weights_of
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help="Network: forma_base, loma_base, ...")
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights, .safetensors."
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its weights, .safetensors; those that come with the program if there are any.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(
@@ -78,13 +81,7 @@ def command(
     Exit status: 0 done; 2 wrong usage or an error; 3 nothing could be read;
     130 stopped with Ctrl-C (localize.json holds what was done).
     """  # noqa: D301 (click needs the character)
-    if weights is None:
-        raise WeightsError(
-            f"--weights is missing: no weights of {model} come with this package, and without "
-            "trained ones the answer would be random. Convert the authors' checkpoint with "
-            "'tamperscope weights convert FILE --model forma --out X.safetensors' (or --model "
-            "loma), or train the network; docs/localize.md says how"
-        )
+    weights = weights_of(model, weights)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.runtime import keep_freed_memory
     from tamperscope.screening.localize import RECORD, Options, load_localizer, localize

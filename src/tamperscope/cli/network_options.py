@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tamperscope.shipped import PAIR_NETWORK, networks_can_run, shipped_names
+
 NETWORK = "biotampernet"
 
 
@@ -34,9 +36,33 @@ def check_network_options(
         raise click.UsageError(
             f"--weights is for --detector {NETWORK}, which is not among the detectors named"
         )
-    if explained and weights is None:
-        raise click.UsageError(
-            "--explain shows what a network links; name its weights with --weights FILE"
-        )
+    if explained and detectors and NETWORK not in detectors:
+        raise click.UsageError(f"--explain shows what the network links; add --detector {NETWORK}")
     if point is not None and not explained:
         raise click.UsageError("--point needs --explain")
+
+
+def detectors_of(
+    named: tuple[str, ...], usual: tuple[str, ...], weights: Path | None, asked: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Choose detectors: those named, or the usual ones and the network where it can run.
+
+    Args:
+        named: By the user; all of them run, or their error is shown.
+        usual: The classical ones.
+        weights: Given by the user, who then wants the network.
+        asked: Whether something else was asked for that only the network gives.
+
+    Returns:
+        The detectors, and sentences for the report on what does not run.
+    """
+    if named:
+        return named, ()
+    if weights is not None or asked or (PAIR_NETWORK in shipped_names() and networks_can_run()):
+        return (*usual, NETWORK), ()
+    if networks_can_run():
+        return usual, ()
+    return usual, (
+        "The network was not asked: PyTorch is not installed. With 'pip install tamperscope[nets]' "
+        "it also marks pasted and generated patches.",
+    )

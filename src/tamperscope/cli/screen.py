@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tamperscope.cli.network_options import NETWORK, check_network_options
+from tamperscope.cli.network_options import NETWORK, check_network_options, detectors_of
 from tamperscope.cli.output import one_line, prepare_folder, progress_line
 
 UNREAD_SHOWN = 5
@@ -34,8 +34,7 @@ UNREAD_SHOWN = 5
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights of the network that 'biotampernet' runs; none come with the program, and without"
-    " them no network runs.",
+    help="Other weights for the network 'biotampernet' than those that come with the program.",
 )
 @click.option("--no-nets", is_flag=True, help="Run no network, whatever else is given.")
 @click.option(
@@ -89,16 +88,16 @@ def command(
     from tamperscope.screening.panels_file import write_panels
     from tamperscope.screening.pipeline import DETECTORS, Options, screen
 
-    chosen = detectors or (DETECTORS if weights is None else (*DETECTORS, NETWORK))
+    chosen, remarks = detectors_of(detectors, DETECTORS, weights)
     if no_nets:
-        chosen = tuple(name for name in chosen if name != NETWORK)
+        chosen, remarks = tuple(name for name in chosen if name != NETWORK), ()
         if not chosen:
             raise click.UsageError(f"--no-nets leaves nothing of --detector {NETWORK}")
     # Unfit weights leave an earlier result alone.
     network = load_reader(weights) if NETWORK in chosen else None
     prepare_folder(out, overwrite)
     pages = max_pages or Limits().pages
-    options = Options(chosen, panels_file, pages, jobs or cpu_count())
+    options = Options(chosen, panels_file, pages, jobs or cpu_count(), remarks)
     screened = screen(inputs, out, options, progress_line(), network)
     screening = screened.screening
     write_panels(out / "panels.json", screening.figures)

@@ -120,7 +120,7 @@ def _ask_network(
     seen: list[Proven | Marked],
 ) -> tuple[list[Spliced], list[str]]:
     """Let the network look; its matches are added to ``seen``: (marked regions, notes)."""
-    look = NetworkLook(network.reader, PanelCache(sources))
+    look = NetworkLook(network.reader, PanelCache(sources), network.null)
     ids = [source.id for source in sources]
     answers = look.within(*ids) if len(ids) == 1 else look.between(*ids)
     seen += merged(seen, [one for one in answers if isinstance(one, Proven)])

@@ -25,8 +25,10 @@ from tamperscope.records import Evidence, Finding
 from tamperscope.runtime import pick_device
 from tamperscope.screening.findings import Mask, Place, region
 from tamperscope.screening.joining import join_pieces
+from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of, strength
 from tamperscope.screening.tasks import Proven
 from tamperscope.screening.workers import PanelCache
+from tamperscope.shipped import PAIR_NETWORK, weights_of
 
 if TYPE_CHECKING:
     from tamperscope.models.pair_reading import PairReader, PanelReading, ReadPanel
@@ -36,6 +38,7 @@ THRESHOLD = 0.5  # probability from which a pixel is marked
 KEPT_PANELS = 96  # encoded panels in memory; 17 MB each at 512 x 512 in the base size
 LEAST_SHARE = 0.001  # of a panel: smaller marks are left out, as the paper's protocol does
 EXPLAINED = 0.5  # of a mark that a verified match covers: then it says nothing new
+BAND_WIDTH, BAND_RATIO = 20, 3.0  # pixels at most, and how much longer than wide: a seam
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Spliced:
     panel: str
     mask: Mask
     score: float  # mean probability inside
+    chance: float | None = None  # share of pristine panels with a mark as strong; None: not known
+    null: str | None = None  # which panels, in words
 
 
 @dataclass(frozen=True)
@@ -53,23 +58,18 @@ class LoadedReader:
 
     reader: "PairReader"
     facts: dict[str, Any]
+    null: NetworkNull | None = None  # of these very weights, where there is one
 
 
 def load_reader(weights: Path | None, device: str = "auto") -> LoadedReader:
-    """Load the pair network of a weights file.
+    """Load the pair network of a weights file; None for the one that comes with the program.
 
     Raises:
         MissingExtraError: PyTorch or safetensors is not installed.
-        WeightsError: No file was named, or it is missing, broken, of another kind of network, or
-            holds NaN.
+        WeightsError: The file is missing, broken, of another kind of network, or holds NaN.
         DeviceError: The device is not there.
     """
-    if weights is None:
-        raise WeightsError(
-            "--detector biotampernet needs --weights FILE: no weights come with this package, and "
-            "without trained ones the answer would be random; docs/biotampernet.md says how to "
-            "train some"
-        )
+    weights = weights_of(PAIR_NETWORK, weights)
     place = pick_device(device)
     try:
         import safetensors  # noqa: F401 (asked for by name, so that the message is ours)
@@ -89,14 +89,15 @@ def load_reader(weights: Path | None, device: str = "auto") -> LoadedReader:
             f"wanted is one of {', '.join(sorted(PAIR_MODELS))}"
         )
     network: Any = load_weights(weights)
+    digest = sha256(weights)
     facts = {
         "model": card.builder,
         "file": weights.name,
-        "sha256": sha256(weights),
+        "sha256": digest,
         "data": card.data,
         "device": place.type,
     }
-    return LoadedReader(PairReader(network.to(place)), facts)
+    return LoadedReader(PairReader(network.to(place)), facts, null_of(digest))
 
 
 class NetworkLook:
@@ -105,11 +106,15 @@ class NetworkLook:
     Args:
         reader: From :func:`load_reader`.
         cache: Gives pixels and prepared panels by id.
+        null: Of the reader's weights; without it a threshold decides which marks are told.
     """
 
-    def __init__(self, reader: "PairReader", cache: PanelCache) -> None:
+    def __init__(
+        self, reader: "PairReader", cache: PanelCache, null: NetworkNull | None = None
+    ) -> None:
         self.reader = reader
         self.cache = cache
+        self.null = null
         self.unverified = 0  # pairs that the network marks and no alignment confirms
         self.identical: list[tuple[str, str]] = []
         self._read: OrderedDict[str, ReadPanel] = OrderedDict()
@@ -158,7 +163,10 @@ class NetworkLook:
             for match in verified(prepared, None, self.proposals(read, None))
         ]
         proven = [one for one in found if one.held]
-        return [*proven, *spliced(panel, reading, [one.match for one in proven])]
+        regions = spliced(panel, reading, [one.match for one in proven])
+        if self.null is not None:
+            regions = rare(regions, reading, self.null, prepared.kind)
+        return [*proven, *regions]
 
     def proposals(self, one: "ReadPanel", two: "ReadPanel | None") -> list[Proposal]:
         """Transforms that the links of the network suggest; none where it has no affinity."""
@@ -212,6 +220,18 @@ def spliced(panel: str, reading: "PanelReading", matches: Sequence[Match]) -> li
     return sorted(regions, key=lambda one: -int(one.mask.sum()))
 
 
+def rare(
+    regions: Sequence[Spliced], reading: "PanelReading", null: NetworkNull, kind: str
+) -> list[Spliced]:
+    """Keep the regions that pristine panels of this modality seldom show, with their chance."""
+    kept = []
+    for one in regions:
+        chance, words = null.chance(strength(reading.heatmap, one.mask), kind)
+        if chance <= ALPHA:
+            kept.append(replace(one, chance=chance, null=words))
+    return kept
+
+
 def merged(known: list[Any], new: Sequence[Proven]) -> list[Proven]:
     """Add the network's matches to what others found; return those that are new.
 
@@ -256,18 +276,32 @@ def notes(look: NetworkLook, names: Mapping[str, str]) -> list[str]:
 
 def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArray[np.bool_]]]:
     """Finding (without its number) of one marked region, and its mask."""
+    seam = is_band(found.mask)
     share = float(found.mask.mean())
+    seen = (
+        f"The network marks a narrow straight band in {place.name}, as where two pieces of a "
+        "picture were joined."
+        if seam
+        else f"The network marks {share:.1%} of {place.name} as unlike its surroundings or shown "
+        "twice; no second place could be aligned with it."
+    )
     finding = Finding(
         id="unnumbered",
-        kind="splice",
+        kind="seam" if seam else "splice",
         detector=DETECTOR,
         score=round(found.score, 6),
         regions=(region(place, found.mask, "place"),),
         transform=None,
-        evidence=Evidence(measures=marked(found.score)),
-        reason=(
-            f"The network marks {share:.1%} of {place.name} as unlike its surroundings or shown "
-            "twice; no second place could be aligned with it."
+        evidence=Evidence(
+            chance=found.chance, chance_null=found.null, measures=marked(found.score)
         ),
+        reason=seen,
     )
     return finding, [found.mask]
+
+
+def is_band(mask: Mask) -> bool:
+    """Whether a region is narrow and straight, along rows or columns: a seam, not a patch."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    sides = sorted((rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1))
+    return bool(sides[0] <= BAND_WIDTH and sides[1] >= BAND_RATIO * sides[0])

@@ -70,6 +70,7 @@ class Options:
     panels_file: Path | None = None  # an edited panels.json
     pages: int = Limits().pages  # of one document that are read at most
     jobs: int = field(default_factory=cpu_count)
+    remarks: tuple[str, ...] = ()  # for the reader of the report, on how it was run
 
     @property
     def matchers(self) -> tuple[str, ...]:
@@ -138,7 +139,7 @@ def screen(
     """
     started = time.monotonic()
     store = FigureStore(out)
-    found = _Found()
+    found = _Found(notes=list(options.remarks))
     interrupted = False
     try:
         _read(inputs, store, found, options, progress)
@@ -171,6 +172,7 @@ def _parameters(options: Options, network: LoadedReader | None) -> dict[str, obj
     """Options as JSON values; processes are left out, they do not change what is found."""
     values = asdict(options)
     values.pop("jobs")
+    values.pop("remarks")
     values["network"] = None if network is None else network.facts
     values["detectors"] = list(options.detectors)
     values["panels_file"] = None if options.panels_file is None else options.panels_file.name
@@ -257,7 +259,7 @@ def _ask_network(
     progress: Progress,
 ) -> None:
     """Let the network look inside panels and at the pairs of the short list, in this process."""
-    look = NetworkLook(network.reader, PanelCache(sources))
+    look = NetworkLook(network.reader, PanelCache(sources), network.null)
     for done, source in enumerate(sources, start=1):
         for answer in look.within(source.id):
             if isinstance(answer, Spliced):

@@ -1,0 +1,78 @@
+"""How often a network marks a region as strongly where nothing was changed.
+
+The null is a table of the strongest mark (:func:`strength`) in each of many pristine panels that
+the network never saw, for every modality; ``tools/calibrate_network.py`` makes it. It holds for one
+file of weights, which it names by SHA-256: marks of other weights have no chance, and a plain
+threshold decides.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamperscope.matching.chance import NAMES, Null
+from tamperscope.matching.match import Mask
+
+TABLE = Path(__file__).with_name("network_null.json")
+FORMAT = "tamperscope-network-null/1"
+ALPHA = 0.01
+"""Marks that pristine panels show more often than this are not reported."""
+TOP = 0.01  # of a panel's pixels that decide how strong a mark is, as in the image-level score
+HIGHEST = 1 - 1e-6  # strength beyond which logits are not told apart
+
+
+def strength(heatmap: NDArray[np.float32], region: Mask) -> float:
+    """Mean of the largest probabilities in a region, over 1 % of the panel; in [0, 1].
+
+    A region that is smaller than that counts as filled up with zeros.
+    """
+    wanted = max(round(TOP * heatmap.size), 1)
+    inside = np.sort(heatmap[region], axis=None)[-wanted:]
+    return float(inside.sum(dtype=np.float64)) / wanted
+
+
+def evidence(value: float) -> float:
+    """Logit of a strength, in nats: above 0 where the network rather marks than not."""
+    held = min(max(value, 1 - HIGHEST), HIGHEST)
+    return float(np.log(held) - np.log1p(-held))
+
+
+@dataclass(frozen=True)
+class NetworkNull:
+    """Strongest marks in pristine panels, by modality."""
+
+    cases: dict[str, Null]
+
+    def chance(self, value: float, kind: str) -> tuple[float, str]:
+        """Look up how often pristine panels are marked as strongly: (chance, null in words).
+
+        Panels of a modality that the table lacks are held against all of them.
+        """
+        own = self.cases.get(kind)
+        what = NAMES[kind]
+        if own is None:
+            highest = sorted((v for n in self.cases.values() for v in n.highest), reverse=True)
+            own = Null(sum(null.cases for null in self.cases.values()), tuple(highest))
+            what = NAMES["chart"]
+        return own.chance(evidence(value)), f"{what}, {own.cases:,} pristine panels"
+
+
+def null_of(sha256: str, table: Path = TABLE) -> NetworkNull | None:
+    """Read the null of a weights file; None where there is none for it.
+
+    Raises:
+        ValueError: The table is of another format.
+    """
+    if not table.is_file():
+        return None
+    data = json.loads(table.read_text(encoding="utf-8"))
+    if data.get("format") != FORMAT:
+        raise ValueError(f"{table} must be of format {FORMAT!r}, got {data.get('format')!r}")
+    if data["weights"] != sha256:
+        return None
+    return NetworkNull(
+        {kind: Null(own["cases"], tuple(own["evidence"])) for kind, own in data["marks"].items()}
+    )

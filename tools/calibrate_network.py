@@ -1,0 +1,100 @@
+"""Measure how strongly a network marks pristine panels: screening/network_null.json.
+
+    python -m tools.calibrate_network --corpus ../shared/corpus --count 300
+
+Panels are windows of pictures that training never sees: the validation side of the forge's split,
+whatever their licence, pristine, with labels, or with a texture that repeats. Each goes the way of
+every panel of a screening, and its strongest mark is kept. Screenings hold marks against this
+table; it is made anew whenever the weights change.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tamperscope.errors import ForgeError
+from tamperscope.matching.chance import NAMES
+from tamperscope.runtime import metadata
+from tamperscope.screening.network_chance import FORMAT, TABLE, evidence, strength
+from tamperscope.screening.pair_networks import LoadedReader, load_reader, spliced
+from tamperscope.synth.forge import make_sample
+from tamperscope.synth.operations import OPERATIONS
+from tamperscope.synth.recipe import Recipe, find_recipe
+from tamperscope.synth.sources import PictureSource
+
+USES = ("redistribute", "unverified", "internal")  # nothing is learned here, so all may serve
+SIZES = ((256, 256), (192, 256), (320, 320), (128, 256))  # in turn
+MOST_TRIED = 4  # samples asked for, for each that is wanted
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, help="default: those that come with the program")
+    parser.add_argument("--count", type=int, default=300, help="panels of each modality")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=TABLE)
+    asked = parser.parse_args()
+    loaded = load_reader(asked.weights)
+    source = PictureSource.from_folder(asked.corpus, split="valid", uses=USES)
+    recipe = pristine_only(find_recipe("patches"))
+    marks = {}
+    for kind in NAMES:
+        if kind not in source.modalities:
+            continue
+        values = measured(loaded, source, recipe, kind, asked.count, asked.seed)
+        marked = sorted((round(v, 3) for v in values if v > 0), reverse=True)
+        marks[kind] = {"cases": len(values), "evidence": marked}
+        print(f"{kind}: {len(marked)} of {len(values)} marked; highest {marked[:5]}", flush=True)
+    table = {
+        "format": FORMAT,
+        "run": metadata(asked.seed),
+        "weights": loaded.facts["sha256"],
+        "sources": source.identity,
+        "recipe": recipe.digest,
+        "marks": marks,
+    }
+    asked.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
+def pristine_only(recipe: Recipe) -> Recipe:
+    """Leave a recipe's operations that change nothing."""
+    kept = {
+        name: settings
+        for name, settings in recipe.operations.items()
+        if OPERATIONS[name].kind == "pristine"
+    }
+    return replace(recipe, operations=kept)
+
+
+def measured(
+    loaded: LoadedReader, source: PictureSource, recipe: Recipe, kind: str, count: int, seed: int
+) -> list[float]:
+    """Evidence of the strongest mark in each of ``count`` pristine panels of a modality."""
+    values: list[float] = []
+    for index in range(MOST_TRIED * count):
+        if len(values) == count:
+            break
+        size = SIZES[index % len(SIZES)]
+        own = replace(recipe, size=size, modalities={kind: 1.0})
+        try:
+            sample = make_sample(own, source, seed, 0, index)
+        except ForgeError:
+            continue
+        values.append(strongest(loaded, sample.panels[0]))
+    return values
+
+
+def strongest(loaded: LoadedReader, pixels: np.ndarray) -> float:
+    """Evidence of the strongest mark in a panel; 0 where nothing is marked."""
+    reading = loaded.reader.alone(loaded.reader.read(pixels))
+    marks = spliced("", reading, ())
+    return max((evidence(strength(reading.heatmap, one.mask)) for one in marks), default=0.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""Make the report's error card from the result files under benchmarks/results.
+
+    python -m tools.make_error_card            # write src/tamperscope/report/error_card.json
+    python -m tools.make_error_card --check    # fail if it is not what the result files say
+
+A new measurement is one more entry of MEASURES. Its result file holds shares as ``tamperscope
+evaluate duplicates`` and ``seams`` write them: ``successes``, ``trials``, ``interval`` and perhaps
+``interval_by_origin``, and the card takes the outer ends of both intervals. Samples from one source
+are alike, which the first one does not know, and the second cannot tell where few sources err.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tamperscope.records import PANEL_KINDS
+from tamperscope.report.error_card import FORMAT, NAME
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+CARD = ROOT / "src" / "tamperscope" / "report" / NAME
+
+
+@dataclass(frozen=True)
+class Set:
+    """Samples of one kind in a result file."""
+
+    path: tuple[str, ...]  # to one share, or to a group with "all" and "kind" -> panels -> share
+    words: str  # what they are, after their number
+    short: str = ""  # for the head of a column
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the card takes from one result file."""
+
+    kind: str  # one of records.FINDING_KINDS
+    title: str
+    file: str
+    unit: str  # "panel" or "pair"
+    detectors: tuple[str, ...]
+    changed: Set
+    unchanged: tuple[Set, ...]
+    case: str = ""
+    panels: str = ""  # the one kind of panel, where the paths lead to single shares
+    notes: tuple[str, ...] = ()
+
+
+MATCHERS = ("keypoints", "dense-field-zm")
+CHANGES = (
+    "unchanged, turned, mirrored, resized, sheared, in other tones, with noise, blurred, "
+    "compressed, or with several of these at once"
+)
+LOOKED_AT = (
+    "Misses and false alarms on this set were looked at, and faults that they showed were mended. "
+    "The set is therefore no longer wholly new to the methods."
+)
+BLOTS_SEEN = (
+    "The limits were chosen with these very blots in view, so the false alarms are likely to be "
+    "more frequent on others."
+)
+JOIN = Set(("recall", "join", "all"), "blots or gels with a strip cut out and the gap closed")
+PATCH = Set(("recall", "patch", "all"), "blots or gels with a piece from elsewhere in them laid on")
+FLAT = Set(
+    ("recall", "erased", "all"), "blots or gels with a place filled evenly, with a gradient or blur"
+)
+PLAIN_BLOTS = "blots or gels left as they are"
+STORED = "A third of the changed blots was made smaller and compressed; most misses are there."
+
+MEASURES = (
+    Measure(
+        "duplicate", "Shown in two panels", "duplicates.json", "pair", MATCHERS,
+        Set(("recall", "pair"), f"pairs of panels that share all or a part of one: {CHANGES}"),
+        (
+            Set(("false_alarms", "unrelated"), "pairs of panels of two sources", "two sources"),
+            Set(("false_alarms", "same-origin"), "pairs of panels of one source", "one source"),
+        ),
+        notes=(
+            LOOKED_AT,
+            "Panels of one source may truly share something, as overlapping photographs do. Such "
+            "a pair counts as a false alarm here all the same.",
+        ),
+    ),
+    Measure(
+        "copy-move", "Repeated inside one panel", "duplicates.json", "panel", MATCHERS,
+        Set(("recall", "within"), f"panels in which a region was repeated: {CHANGES}"),
+        (Set(("false_alarms", "panel"), "panels left as they are"),),
+        notes=(LOOKED_AT,),
+    ),
+    Measure(
+        "seam", "Abrupt transition", "seams.json", "panel", ("seams",),
+        JOIN, (Set(("false_alarms", "seam"), PLAIN_BLOTS),),
+        "a strip cut out", "blot", (BLOTS_SEEN, STORED),
+    ),
+    Measure(
+        "seam", "Abrupt transition", "seams.json", "panel", ("seams",),
+        PATCH, (Set(("false_alarms", "seam"), PLAIN_BLOTS),),
+        "a piece laid on", "blot", (BLOTS_SEEN, STORED),
+    ),
+    Measure(
+        "erased", "Unnaturally flat area", "seams.json", "panel", ("seams",),
+        FLAT, (Set(("false_alarms", "erased"), PLAIN_BLOTS),),
+        "", "blot", (BLOTS_SEEN,),
+    ),
+)  # fmt: skip
+
+SPLITS = {
+    "check": "of sources kept out when limits and comparison tables were made",
+    "all": "of all sources, also those by which limits were chosen",
+}
+"""Split of the corpus, as the result file names it -> what it means for the reader."""
+
+UNTESTED = (
+    "Real manuscripts whose truth is known. All changes measured here were made by a program, in "
+    "pictures from open repositories and journals. What people do by hand may be easier or harder "
+    "to find, and how often the methods err on the papers you see is not known.",
+    "The whole way of a paper. The panels measured here were cut out already and their kind was "
+    "known, and every pair was compared in full. In a screening the split into panels, the "
+    "recognition of their kind and the short list of pairs worth comparing come first, and add "
+    "errors of their own.",
+    "Copies that were bent, redrawn, shrunk below half or enlarged beyond twice their size, "
+    "brushed over by hand, or compressed many times.",
+    "Panels of kinds that the sets hardly hold: X-ray and other clinical pictures, electron "
+    "micrographs, spectra, three-dimensional views.",
+    "Pictures made from nothing by a generative model.",
+)
+
+
+def build(results: Path = RESULTS) -> dict[str, Any]:
+    """Make the card in memory.
+
+    Raises:
+        KeyError: A result file does not hold what an entry of MEASURES names.
+        ValueError: A result file was made with other detectors than the entry says.
+    """
+    loaded = {
+        file: json.loads((results / file).read_text("utf-8"))
+        for file in sorted({measure.file for measure in MEASURES})
+    }
+    return {
+        "format": FORMAT,
+        "measurements": [_measurement(measure, loaded[measure.file]) for measure in MEASURES],
+        "untested": list(UNTESTED),
+    }
+
+
+def _measurement(measure: Measure, result: dict[str, Any]) -> dict[str, Any]:
+    made = result["metadata"]
+    if tuple(made.get("detectors", measure.detectors)) != measure.detectors:
+        raise ValueError(f"{measure.file} was made with {made['detectors']}; change MEASURES")
+    changed = _shares(measure, measure.changed, result)
+    unchanged = [_shares(measure, one, result) for one in measure.unchanged]
+    return {
+        "kind": measure.kind,
+        "title": measure.title,
+        "case": measure.case,
+        "unit": measure.unit,
+        "detectors": list(measure.detectors),
+        "changed": _name(measure.changed, changed, made, "made by a program from unaltered ones"),
+        "unchanged": [
+            {"short": one.short, "full": _name(one, shares, made, "unaltered")}
+            for one, shares in zip(measure.unchanged, unchanged, strict=True)
+        ],
+        "rows": [
+            {
+                "panels": panels,
+                "sensitivity": _rate(share),
+                "false_alarms": [_rate(shares[panels]) for shares in unchanged],
+            }
+            for panels, share in changed.items()
+        ],
+        "notes": list(measure.notes),
+        "made_by": {
+            "file": f"benchmarks/results/{measure.file}",
+            "command": made["command"],
+            "commit": made["commit"],
+        },
+    }
+
+
+def _shares(measure: Measure, group: Set, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Share by kind of panel, in the order of the report; "all" last."""
+    found = result
+    for key in group.path:
+        found = found[key]
+    if measure.panels:
+        return {measure.panels: found}
+    by_kind = {kind: found["kind"][kind] for kind in PANEL_KINDS if kind in found["kind"]}
+    return {**by_kind, "all": found["all"]}
+
+
+def _name(group: Set, shares: dict[str, dict[str, Any]], made: dict[str, Any], how: str) -> str:
+    trials = list(shares.values())[-1]["trials"]
+    return (
+        f"{trials} {group.words}; {how}, {SPLITS[made['split']]} "
+        f"(split “{made['split']}”, seed {made['seed']})"
+    )
+
+
+def _rate(share: dict[str, Any]) -> dict[str, Any]:
+    by_origin = share["interval_by_origin"] or share["interval"]
+    ends = (*share["interval"], *by_origin)
+    return {
+        "successes": share["successes"],
+        "trials": share["trials"],
+        "interval": [min(ends), max(ends)],
+    }
+
+
+def text() -> str:
+    """Text of the card."""
+    return json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write the card, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    made = text()
+    if parser.parse_args().check:
+        if not CARD.is_file() or CARD.read_text("utf-8") != made:
+            sys.exit(f"{CARD.name} is not what the result files say; run -m tools.make_error_card")
+        return
+    CARD.write_text(made, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
