@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 REPORTED = ("numpy", "scipy", "opencv-python-headless", "pillow", "torch")
 
 
+@cache
 def commit() -> str | None:
-    """Commit of the checkout this package runs from, "-dirty" if edited; None outside of one."""
+    """Commit of the checkout this package runs from, "-dirty" if edited; None outside of one.
+
+    As it was when first asked: what runs for hours asks at its start, and edits made meanwhile are
+    not taken for the code that ran.
+    """
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return None

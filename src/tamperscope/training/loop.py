@@ -22,6 +22,7 @@ import torch
 
 from tamperscope.errors import TrainingError
 from tamperscope.training.batches import rows_of
+from tamperscope.runtime import commit
 from tamperscope.training.cards import write_weights
 from tamperscope.training.checkpoint import check_room, load_checkpoint, save_checkpoint
 from tamperscope.training.engine import Machine
@@ -70,6 +71,7 @@ class Training:
     ) -> None:
         self.fabric, self.prepared, self.out = fabric, prepared, out
         self.machine, self.listener = machine, listener
+        commit()  # kept from now on: the weights' card names the code that trains, not a later one
         self.recipe, self.run = prepared.recipe, prepared.recipe.run
         self.stepper = Stepper(fabric, prepared)
         self.position = Position()
