@@ -59,8 +59,8 @@ def command(
     """Make panels with a known change from pristine ones, for training and tests.
 
     RECIPE is edd, idd, cstd, photographs, mixed, patches or generated (these two need PyTorch), or
-    a TOML file. A folder of pictures has them in folders called blot, microscopy, facs, macroscopy or photo, or
-    is a corpus with a manifest.csv.
+    a TOML file. A folder of pictures has them in folders called blot, microscopy, facs, macroscopy
+    or photo, or is a corpus with a manifest.csv.
 
     \b
     Examples:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tamperscope.errors import TrainingError
-from tamperscope.training.batches import rows_of
 from tamperscope.runtime import commit
+from tamperscope.training.batches import rows_of
 from tamperscope.training.cards import write_weights
 from tamperscope.training.checkpoint import check_room, load_checkpoint, save_checkpoint
 from tamperscope.training.engine import Machine
