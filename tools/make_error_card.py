@@ -68,7 +68,10 @@ FLAT = Set(
     ("recall", "erased", "all"), "blots or gels with a place filled evenly, with a gradient or blur"
 )
 PLAIN_BLOTS = "blots or gels left as they are"
-STORED = "A third of the changed blots was made smaller and compressed; most misses are there."
+STORED = (
+    "A third of the changed blots was then stored as JPEG, and another third made smaller and "
+    "stored as JPEG, as papers do; either hides transitions."
+)
 
 MEASURES = (
     Measure(
@@ -108,8 +111,8 @@ MEASURES = (
 )  # fmt: skip
 
 SPLITS = {
-    "check": "of sources kept out when limits and comparison tables were made",
-    "all": "of all sources, also those by which limits were chosen",
+    "check": "sources kept out when limits and comparison tables were made",
+    "all": "all sources, also those by which limits were chosen",
 }
 """Split of the corpus, as the result file names it -> what it means for the reader."""
 
@@ -123,9 +126,8 @@ UNTESTED = (
     "errors of their own.",
     "Copies that were bent, redrawn, shrunk below half or enlarged beyond twice their size, "
     "brushed over by hand, or compressed many times.",
-    "Panels of kinds that the sets hardly hold: X-ray and other clinical pictures, electron "
-    "micrographs, spectra, three-dimensional views.",
-    "Pictures made from nothing by a generative model.",
+    "Pictures, or patches in them, made by a generative model.",
+    "Charts, diagrams and tables. They are set aside and not searched.",
 )
 
 
@@ -195,7 +197,7 @@ def _shares(measure: Measure, group: Set, result: dict[str, Any]) -> dict[str, d
 def _name(group: Set, shares: dict[str, dict[str, Any]], made: dict[str, Any], how: str) -> str:
     trials = list(shares.values())[-1]["trials"]
     return (
-        f"{trials} {group.words}; {how}, {SPLITS[made['split']]} "
+        f"{trials} {group.words}; {how} of Tamperscope's corpus, {SPLITS[made['split']]} "
         f"(split “{made['split']}”, seed {made['seed']})"
     )
 

@@ -24,7 +24,7 @@ FORMAT = "tamperscope-error-card/1"
 NAME = "error_card.json"
 
 PREVALENCES = (0.001, 0.01, 0.1)
-"""Shown where the user gives none: nobody knows the true one, and it decides more than the rates."""
+"""Shown where the user gives none: nobody knows the true one, and it decides more than a rate."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         low, high = self.interval
-        if not (0 < self.trials and 0 <= low <= self.share <= high <= 1):
+        if not (self.trials > 0 and 0 <= low <= self.share <= high <= 1):
             raise ValueError(
                 f"{self.successes} of {self.trials} does not fit an interval of {low} to {high}"
             )
@@ -154,9 +154,7 @@ def missed(sensitivity: float, false_alarms: float, prevalence: float) -> float:
     return right(1 - sensitivity, 1 - false_alarms, prevalence)
 
 
-def right_between(
-    sensitivity: Rate, false_alarms: Rate, prevalence: float
-) -> tuple[float, float]:
+def right_between(sensitivity: Rate, false_alarms: Rate, prevalence: float) -> tuple[float, float]:
     """Bounds of :func:`right` from the unfavourable and the favourable ends of both intervals.
 
     The share rises with the sensitivity and falls with the false alarms, so it leaves these bounds
@@ -169,9 +167,7 @@ def right_between(
     return right(low, often, prevalence), right(high, rare, prevalence)
 
 
-def missed_between(
-    sensitivity: Rate, false_alarms: Rate, prevalence: float
-) -> tuple[float, float]:
+def missed_between(sensitivity: Rate, false_alarms: Rate, prevalence: float) -> tuple[float, float]:
     """Bounds of :func:`missed`, made as those of :func:`right_between`.
 
     The share falls with the sensitivity and rises with the false alarms.

@@ -15,6 +15,7 @@ from string import Template
 from tamperscope.records import Screening, to_dict
 from tamperscope.report import drawing, sections
 from tamperscope.report.album import Album
+from tamperscope.report.error_section import errors
 from tamperscope.report.finding_section import finding_section
 from tamperscope.report.findings_file import replace_file
 from tamperscope.report.markup import Element, element, name, render
@@ -28,7 +29,7 @@ def build_page(screening: Screening, out: Path) -> str:
     """Page of a screening whose evidence lies under ``out``.
 
     Raises:
-        OutputError: An evidence picture is missing or broken.
+        OutputError: An evidence picture is missing or broken, or the prevalence is none.
     """
     shop = set_up(screening, Album(out))
     style, script = _template("page.css"), _template("page.js")
@@ -50,6 +51,7 @@ def build_page(screening: Screening, out: Path) -> str:
         else render(element("p", "No observation was made.")),
         panels=render(*sections.panels(shop)),
         unread=render(*sections.unread(screening)),
+        errors=render(*errors(screening)),
         run=render(*sections.run_details(screening)),
     )
 
