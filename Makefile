@@ -1,6 +1,7 @@
 # make demo    set up, screen the example paper, print where the report is
 # make test    set up, run the tests
 # make bench   set up, run every benchmark and write benchmarks/results/
+# make weights train the weights that come with the program again (hours), and calibrate them
 # Everything lives in .venv; nothing is installed outside this folder.
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test lint bench native clean
+.PHONY: demo test lint bench weights native clean
 
 $(VENV)/.core: pyproject.toml setup.py $(wildcard src/tamperscope/kernels/csrc/*)
 	$(PYTHON) -c "import sys; sys.exit('Tamperscope needs Python 3.11 or newer') if sys.version_info < (3, 11) else None"
@@ -34,6 +35,12 @@ lint: $(VENV)/.core
 
 bench: $(VENV)/.core
 	$(BIN)/python -m benchmarks
+
+# A training that was stopped goes on where it was. The corpus is expected in ../shared/corpus.
+weights: $(VENV)/.core
+	$(BIN)/tamperscope train examples/biotampernet_small.toml --out runs/biotampernet_small
+	$(BIN)/python -m tools.ship_weights runs/biotampernet_small/best.safetensors
+	$(BIN)/python -m tools.calibrate_network --corpus ../shared/corpus
 
 # Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.
 native:

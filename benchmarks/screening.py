@@ -2,9 +2,11 @@
 
     python -m benchmarks.screening --corpus ../shared/corpus --papers ../shared/bench/papers
 
-The PDF is made here: one compound figure of five panels a page, from corpus pictures of different
-originals, JPEG as journals store them. A second one with three times the panels shows how the cost
-grows. Each screening is a process of its own, as a user runs it. Result: results/screening.json.
+The PDF is made here: one compound figure of five panels a page, from corpus pictures, JPEG as
+journals store them. Pictures that show several panels themselves are passed over, so that 60 panels
+are 60. A second one with three times the panels shows how the cost grows. What is made is screened
+without the network (--no-nets) and with it, the real papers with it. Each screening is a process of
+its own, as a user runs it. Result: results/screening.json.
 """
 
 import argparse
@@ -22,9 +24,11 @@ from pathlib import Path
 import numpy as np
 import pikepdf
 import psutil
-from PIL import Image
+from PIL import Image, ImageOps
 
+from tamperscope.records import Figure
 from tamperscope.runtime import metadata
+from tamperscope.screening.panels import find_panels
 
 RESULT = Path(__file__).parent / "results" / "screening.json"
 PANELS_A_PAGE = 5
@@ -33,7 +37,7 @@ GAP = 10
 
 
 def originals(corpus: Path, count: int, seed: int) -> list[Path]:
-    """Corpus pictures, kinds in turn, drawn without replacement."""
+    """Corpus pictures of one panel each, kinds in turn, drawn without replacement."""
     with (corpus / "manifest.csv").open(encoding="utf-8") as file:
         names = sorted(row["file"] for row in csv.DictReader(file))
     kinds: dict[str, list[str]] = {}
@@ -46,8 +50,25 @@ def originals(corpus: Path, count: int, seed: int) -> list[Path]:
     picked: list[Path] = []
     while len(picked) < count:
         kind = turn[len(picked) % len(turn)]
-        picked.append(corpus / orders[kind].pop())
+        path = corpus / orders[kind].pop()
+        if shows_one_panel(path):
+            picked.append(path)
     return picked
+
+
+def shows_one_panel(path: Path) -> bool:
+    """Whether a picture is one panel to the splitter, and one that is looked at."""
+    pixels = np.asarray(cell(path))
+    figure = Figure("f1", path.name, None, PANEL[0], PANEL[1])
+    panels = find_panels(figure, np.pad(pixels, ((GAP,) * 2, (GAP,) * 2, (0, 0)), mode="constant",
+                                        constant_values=255))  # fmt: skip
+    return len(panels) == 1 and panels[0].kind != "chart"
+
+
+def cell(path: Path) -> Image.Image:
+    """The middle of a picture, filling one cell of the figure."""
+    with Image.open(path) as picture:
+        return ImageOps.fit(picture.convert("RGB"), PANEL)
 
 
 def make_pdf(pictures: list[Path], path: Path) -> None:
@@ -57,11 +78,9 @@ def make_pdf(pictures: list[Path], path: Path) -> None:
         width, height = 3 * PANEL[0] + 4 * GAP, 2 * PANEL[1] + 3 * GAP
         canvas = Image.new("RGB", (width, height), "white")
         for index, picture in enumerate(pictures[start : start + PANELS_A_PAGE]):
-            image = Image.open(picture).convert("RGB")
-            image.thumbnail((max(PANEL[0], 600), max(PANEL[1], 600)))
             x = GAP + (index % 3) * (PANEL[0] + GAP)
             y = GAP + (index // 3) * (PANEL[1] + GAP)
-            canvas.paste(image.crop((0, 0, *PANEL)).resize(PANEL), (x, y))
+            canvas.paste(cell(picture), (x, y))
         buffer = io.BytesIO()
         canvas.save(buffer, "JPEG", quality=90)
         page = pdf.add_blank_page(page_size=(595, 842))
@@ -87,12 +106,13 @@ def peak_of_tree(process: psutil.Process, stop: threading.Event, peak: list[int]
         peak[0] = max(peak[0], total)
 
 
-def screen(path: Path, jobs: int) -> dict[str, object]:
+def screen(path: Path, jobs: int, nets: bool) -> dict[str, object]:
     """Screen one document in a process of its own and measure it."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         command = [sys.executable, "-c", "from tamperscope.cli import main; main()",
-                   "screen", str(path), "--out", str(out), "--jobs", str(jobs)]  # fmt: skip
+                   "screen", str(path), "--out", str(out), "--jobs", str(jobs),
+                   *(() if nets else ("--no-nets",))]  # fmt: skip
         started = time.monotonic()
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -113,6 +133,7 @@ def screen(path: Path, jobs: int) -> dict[str, object]:
     panels = [panel for figure in result["figures"] for panel in figure["panels"]]
     return {
         "document": path.name,
+        "network": nets,
         "seconds": round(seconds, 1),
         "cpu_seconds": round(
             after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1
@@ -142,10 +163,11 @@ def main(arguments: list[str] | None = None) -> None:
         for panels in options.panels:
             path = Path(folder) / f"made_{panels // PANELS_A_PAGE}_pages_{panels}_panels.pdf"
             make_pdf(originals(options.corpus, panels, options.seed), path)
-            rows.append(screen(path, options.jobs))
-            print(json.dumps(rows[-1]), flush=True)
+            for nets in (False, True):
+                rows.append(screen(path, options.jobs, nets))
+                print(json.dumps(rows[-1]), flush=True)
     for path in sorted(options.papers.glob("*.pdf")):
-        rows.append(screen(path, options.jobs))
+        rows.append(screen(path, options.jobs, nets=True))
         print(json.dumps(rows[-1]), flush=True)
     block = metadata(seed=options.seed, jobs=options.jobs)
     RESULT.parent.mkdir(exist_ok=True)

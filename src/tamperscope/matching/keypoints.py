@@ -216,7 +216,7 @@ def _pairs(
         likeness[barred] = -1
     i, j, ratio = _nearest(likeness, b, PARTNERS if barred is not None else 1)
     if barred is None:
-        k, m, back = _nearest(other @ a.descriptors.T, a, 1)
+        k, m, back = _nearest(likeness.T, a, 1)
         i, j, ratio = np.concatenate([i, m]), np.concatenate([j, k]), np.concatenate([ratio, back])
     order = np.lexsort((j, i, ratio))
     _, first = np.unique(i[order] * len(b.points) + j[order], return_index=True)
@@ -231,7 +231,7 @@ def _pairs(
 def _nearest(likeness: NDArray, b: Features, partners: int) -> tuple[NDArray, NDArray, NDArray]:
     """For every row, its partners by g2NN: (rows, columns, ratio to the next distance)."""
     rows = np.flatnonzero(likeness.max(axis=1) > FARTHEST)
-    left = likeness[rows]
+    left = np.ascontiguousarray(likeness[rows])  # rows of the other side are columns of this
     here = np.arange(len(rows))
     near = _neighbours(b)
     columns, distances = [], []
