@@ -89,6 +89,20 @@ def test_fail_on_findings_exits_with_1(pair, tmp_path):
     assert done.exit_code == 1
 
 
+def test_the_prevalence_goes_into_the_report(pair, tmp_path):
+    given = ["--detector", "seams", "--no-nets", "--jobs", "1", "--prevalence", "0.04"]
+    done = run("screen", pair[0], "--out", tmp_path / "o", *given)
+    assert done.exit_code == 0, done.output
+    data = json.loads((tmp_path / "o" / "findings.json").read_text(encoding="utf-8"))
+    assert data["run"]["parameters"]["prevalence"] == 0.04
+    jsonschema.validate(data, SCHEMA)
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "if something is there in 4 % of compared pairs" in page
+    data["run"]["parameters"]["prevalence"] = 4
+    with pytest.raises(jsonschema.ValidationError, match="4 is greater"):
+        jsonschema.validate(data, SCHEMA)
+
+
 def test_a_corrected_split_is_used(pair, tmp_path):
     run("screen", *pair, "--out", tmp_path / "one", "--jobs", "1")
     panels = tmp_path / "one" / "panels.json"
@@ -124,6 +138,7 @@ def test_the_same_input_gives_the_same_bytes(pair, tmp_path):
         (["screen", "--out", "out"], "Missing argument"),
         (["compare", "nowhere.png", "--out", "out"], "nowhere.png"),
         (["scren"], "scren"),
+        (["screen", "a.png", "--out", "out", "--prevalence", "4"], "0<x<1"),
     ],
 )
 def test_a_wrong_call_ends_with_2_and_one_line(arguments, message, tmp_path, monkeypatch):

@@ -71,6 +71,7 @@ class Options:
     pages: int = Limits().pages  # of one document that are read at most
     jobs: int = field(default_factory=cpu_count)
     remarks: tuple[str, ...] = ()  # for the reader of the report, on how it was run
+    prevalence: float | None = None  # share in which something is there; the report reckons with it
 
     @property
     def matchers(self) -> tuple[str, ...]:
