@@ -31,6 +31,7 @@ class Set:
     path: tuple[str, ...]  # to one share, or to a group with "all" and "kind" -> panels -> share
     words: str  # what they are, after their number
     short: str = ""  # for the head of a column
+    origin: str = ""  # where they come from; the corpus' split and the seed by default
 
 
 @dataclass(frozen=True)
@@ -195,15 +196,17 @@ def _shares(measure: Measure, group: Set, result: dict[str, Any]) -> dict[str, d
 
 
 def _name(group: Set, shares: dict[str, dict[str, Any]], made: dict[str, Any], how: str) -> str:
-    trials = list(shares.values())[-1]["trials"]
+    named = f"{list(shares.values())[-1]['trials']} {group.words}; "
+    if group.origin:
+        return named + group.origin
     return (
-        f"{trials} {group.words}; {how} of Tamperscope's corpus, {SPLITS[made['split']]} "
+        f"{named}{how} of Tamperscope's corpus, {SPLITS[made['split']]} "
         f"(split “{made['split']}”, seed {made['seed']})"
     )
 
 
 def _rate(share: dict[str, Any]) -> dict[str, Any]:
-    by_origin = share["interval_by_origin"] or share["interval"]
+    by_origin = share.get("interval_by_origin") or share["interval"]
     ends = (*share["interval"], *by_origin)
     return {
         "successes": share["successes"],

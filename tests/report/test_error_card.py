@@ -151,6 +151,27 @@ def test_the_tool_takes_the_outer_ends_of_both_intervals(tmp_path):
     assert row.false_alarms == (Rate(0, 9, (0.0, 0.3)),)
 
 
+def test_a_measurement_of_another_result_is_one_more_entry(tmp_path, monkeypatch):
+    share = {"successes": 3, "trials": 4, "share": 0.75, "interval": [0.19, 0.99]}
+    result = {
+        "metadata": {"command": "measure", "commit": "abc"},
+        "found": {"all": share, "kind": {"photo": share, "blot": share}},
+        "alarms": {"all": share, "kind": {"photo": share, "blot": share}},
+    }
+    (tmp_path / "network.json").write_text(json.dumps(result))
+    one = make_error_card.Measure(
+        "splice", "Unlike its surroundings", "network.json", "panel", ("biotampernet",),
+        make_error_card.Set(("found",), "blots", origin="of a published set"),
+        (make_error_card.Set(("alarms",), "plain blots", origin="of the same set"),),
+    )  # fmt: skip
+    monkeypatch.setattr(make_error_card, "MEASURES", (one,))
+    (made,) = ErrorCard.from_dict(make_error_card.build(tmp_path)).measurements
+    assert made.changed == "4 blots; of a published set"
+    assert made.unchanged == (("", "4 plain blots; of the same set"),)
+    assert [row.panels for row in made.rows] == ["blot", "photo", "all"]
+    assert made.rows[0].sensitivity == Rate(3, 4, (0.19, 0.99))
+
+
 def test_the_tool_refuses_results_of_other_detectors(tmp_path):
     for name in ("duplicates.json", "seams.json"):
         data = json.loads((make_error_card.RESULTS / name).read_text())
