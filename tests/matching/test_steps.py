@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from tamperscope.matching.steps import MISS, VOTE, _best_runs, find_runs
+from tamperscope.matching.steps import MISS, VOTE, best_runs, find_runs
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_best_run_is_the_best_of_all_runs(seed):
     weight = np.where(np.random.default_rng(seed).random((14, 5)) < 0.4, VOTE, -MISS)
-    best, start, stop = _best_runs(weight)
+    best, start, stop = best_runs(weight)
     for column in range(5):
         sums = {(i, j): weight[i:j, column].sum() for i in range(14) for j in range(i + 1, 15)}
         assert best[column] == pytest.approx(max(0, *sums.values()))

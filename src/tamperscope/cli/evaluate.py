@@ -289,7 +289,7 @@ def seams(
     "detectors",
     multiple=True,
     type=click.Choice(
-        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams"]
+        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", "pasted"]
     ),
     help="Detector to run; may be given several times.  [default: all]",
 )

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tamperscope.evaluation.measure import Setting
     from tamperscope.evaluation.predictions import Predictor
 
-DETECTORS = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams")
+DETECTORS = (
+    "keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", "pasted",
+)  # fmt: skip
 SIZES = ("native", "forma", "loma")
 PAPER_SIZE = (512, 512)  # (height, width) at which both papers show a picture to their network
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ are taken for the truth. Pictures 048 and 056 of COVERAGE have masks of another 
 out.
 
 The patches in the western blots are generated: they have no source in the picture, so a copy-move
-detector cannot see them, and low scores there are what is expected.
+detector cannot see them, and low scores there are what is expected. ``pasted`` can, by their rims.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,13 @@ from tamperscope.evaluation.metrics import Counts
 from tamperscope.images import read_pixels
 from tamperscope.matching.dense_field import detect_mask
 from tamperscope.matching.match import Mask, PreparedPanel
+from tamperscope.matching.pasted import find_pasted
 from tamperscope.matching.prepare import prepare
 from tamperscope.matching.reuse import match_within
 from tamperscope.matching.seams import find_erased, find_seams
 
 FIELDS = {f"dense-field-{name}": name for name in ("zm", "pct", "fmt")}
-DETECTORS = ("keypoints", *FIELDS, "seams")
+DETECTORS = ("keypoints", *FIELDS, "seams", "pasted")
 BLOT_SETS = ("automatic", "realistic_gimp", "realistic_cleanup")
 WRONG_SIZE = {"048", "056"}
 WHITE = 127  # grey level above which a mask marks
@@ -144,6 +145,9 @@ def mark(panel: PreparedPanel, detector: str) -> Mask:
     elif detector == "seams":
         for found in (*find_seams(panel), *find_erased(panel)):
             mask |= found.mask
+    elif detector == "pasted":
+        for box in find_pasted(panel):
+            mask |= box.mask
     else:
         raise ValueError(f"detector must be one of {DETECTORS}, got {detector!r}")
     return mask

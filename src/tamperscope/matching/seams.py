@@ -108,7 +108,7 @@ def seam_candidates(panel: PreparedPanel) -> list[Candidate]:
         kept: list[Candidate] = []
         for block in BLOCKS:
             for run in find_runs(gray, usable, block, CANDIDATE_VOTES, CANDIDATES):
-                candidate = _measure(gray, run, horizontal, block)
+                candidate = measure_run(gray, run, horizontal, block)
                 if candidate is not None and candidate.is_seam:
                     _keep(kept, candidate)
         found += kept
@@ -126,7 +126,7 @@ def _keep(kept: list[Candidate], new: Candidate) -> None:
     kept.append(new)
 
 
-def _measure(gray: Gray, run: Run, horizontal: bool, block: int) -> Candidate | None:
+def measure_run(gray: Gray, run: Run, horizontal: bool, block: int) -> Candidate | None:
     """Measure a run; None where it is too close to the border to see both sides."""
     column = run.column
     if column < 10 or column > gray.shape[1] - 10:

@@ -48,10 +48,10 @@ def find_runs(gray: Gray, usable: Mask, block: int, least: float, most: int) -> 
     height, width = gray.shape
     if height < 2 * block or width < 4 * MARGIN:
         return []
-    step, votes, possible = _votes(gray, usable, block)
+    step, votes, possible = votes_of(gray, usable, block)
     weight = np.where(votes, VOTE, -MISS)
     weight[~possible] = -MISS
-    best, start, stop = _best_runs(weight)
+    best, start, stop = best_runs(weight)
     runs: list[Run] = []
     while len(runs) < most:
         column = int(best.argmax())
@@ -67,7 +67,7 @@ def find_runs(gray: Gray, usable: Mask, block: int, least: float, most: int) -> 
     return runs
 
 
-def _votes(gray: Gray, usable: Mask, block: int) -> tuple[NDArray[np.float32], Mask, Mask]:
+def votes_of(gray: Gray, usable: Mask, block: int) -> tuple[NDArray[np.float32], Mask, Mask]:
     """Steps, votes, and where a vote is possible, by (block, boundary)."""
     height, width = gray.shape
     count = height // block
@@ -89,7 +89,7 @@ def _votes(gray: Gray, usable: Mask, block: int) -> tuple[NDArray[np.float32], M
     return step, (step > EXCESS * nearby + LEAST_STEP) & possible, possible
 
 
-def _best_runs(
+def best_runs(
     weight: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Maximal-sum run of every column: (sum, first block, block after the last)."""

@@ -18,6 +18,9 @@ SAME_FIELD_SCORE = 0.5
 """Factor on the score of two panels of one figure that show one field at one place: usually
 colour channels, so they are shown after everything else, but they are shown."""
 
+MARKERS = {"seam": "seams", "erased": "erased", "splice": "pasted"}
+"""Detector of each kind of mark."""
+
 SAME_PLACE = 0.02
 """Shift, as a share of the panel, up to which two channels count as being at one place."""
 
@@ -143,7 +146,7 @@ def finding_of_mark(marked: Marked, by_id: Mapping[str, Place]) -> tuple[Finding
     finding = Finding(
         id="unnumbered",
         kind=marked.kind,
-        detector="seams" if marked.kind == "seam" else "erased",
+        detector=MARKERS[marked.kind],
         score=round(mark.score, 6),
         regions=(region(place, mark.mask, "place"),),
         transform=None,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tamperscope.matching.control import control
 from tamperscope.matching.index import Descriptor, describe
 from tamperscope.matching.match import Match
+from tamperscope.matching.pasted import find_pasted
 from tamperscope.matching.reuse import match_between, match_within
 from tamperscope.matching.seams import Mark, find_erased, find_seams
 from tamperscope.matching.stability import stability
@@ -56,10 +57,10 @@ class Proven:
 
 @dataclass(frozen=True)
 class Marked:
-    """A seam or an erased area of one panel."""
+    """A seam, an erased area or a pasted box of one panel."""
 
     panel: str
-    kind: str  # "seam" or "erased"
+    kind: str  # "seam", "erased" or "splice"
     mark: Mark
 
 
@@ -78,7 +79,7 @@ def describe_panel(cache: PanelCache, panel: str) -> Descriptor:
 
 
 def look_within(cache: PanelCache, task: Within) -> list[Proven | Marked]:
-    """Find copy-moves, and in blots seams and erased areas, inside one panel."""
+    """Find copy-moves, and in blots seams, erased areas and pasted boxes, inside one panel."""
     panel = cache.panel(task.panel)
     proven = (
         Proven(task.panel, None, match, stability(panel, None, match), None)
@@ -86,8 +87,11 @@ def look_within(cache: PanelCache, task: Within) -> list[Proven | Marked]:
     )
     found: list[Proven | Marked] = [one for one in proven if one.held]
     if task.seams and panel.kind == "blot":
-        found += [Marked(task.panel, "seam", seam) for seam in find_seams(panel)]
+        boxes = find_pasted(panel)
+        seams = [seam for seam in find_seams(panel) if not any(b.has_side(seam.box) for b in boxes)]
+        found += [Marked(task.panel, "seam", seam) for seam in seams]
         found += [Marked(task.panel, "erased", area) for area in find_erased(panel)]
+        found += [Marked(task.panel, "splice", box) for box in boxes]
     return found
 
 
