@@ -68,6 +68,10 @@ PATCH = Set(("recall", "patch", "all"), "blots or gels with a piece from elsewhe
 FLAT = Set(
     ("recall", "erased", "all"), "blots or gels with a place filled evenly, with a gradient or blur"
 )
+BOXED = Set(
+    ("recall", "patch, as a box", "all"),
+    "blots or gels with a piece from elsewhere in them laid on",
+)
 PLAIN_BLOTS = "blots or gels left as they are"
 STORED = (
     "A third of the changed blots was then stored as JPEG, and another third made smaller and "
@@ -108,6 +112,11 @@ MEASURES = (
         "erased", "Unnaturally flat area", "seams.json", "panel", ("seams",),
         FLAT, (Set(("false_alarms", "erased"), PLAIN_BLOTS),),
         "", "blot", (BLOTS_SEEN,),
+    ),
+    Measure(
+        "splice", "Unlike its surroundings", "seams.json", "panel", ("seams",),
+        BOXED, (Set(("false_alarms", "pasted"), PLAIN_BLOTS),),
+        "a box laid on", "blot", (BLOTS_SEEN, STORED),
     ),
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tamperscope.evaluation.layout import as_markdown
+from tamperscope.evaluation.seam_cases import FALSE_ALARMS
 from tamperscope.evaluation.tables import tables_of
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +93,7 @@ def seams(result: dict[str, Any]) -> str:
                 rows.append([f"**{change}**", "all", share(cells)])
             else:
                 rows += [[change, f"{field} {name}", share(cell)] for name, cell in cells.items()]
-    alarms = [[name, share(result["false_alarms"][name])] for name in ("seam", "erased", "either")]
+    alarms = [[name, share(result["false_alarms"][name])] for name in FALSE_ALARMS]
     return "\n".join([
         "## Seams and erased areas of blots\n", made_by(result),
         table(["change", "strength or storage", "recall"], rows),

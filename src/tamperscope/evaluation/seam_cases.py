@@ -1,8 +1,9 @@
-"""Run the seam and flat-area tests on changed and on pristine blots, and sum up.
+"""Run the tests for seams, flat areas and pasted boxes on changed and pristine blots, and sum up.
 
 A seam is found if a reported one runs the same way within 3 pixels of it, and at least half of the
-reported length lies on it. Of the four sides of a patch one is enough. An erased area is found if a
-reported mask overlaps it with an IoU of at least 0.5. A false alarm is any mark on a pristine blot.
+reported length lies on it. Of the four sides of a patch one is enough; as a box it is found if a
+reported box overlaps it with an IoU of at least 0.5, and so is an erased area by its mask. A false
+alarm is any mark on a pristine blot.
 """
 
 import time
@@ -21,12 +22,14 @@ from tamperscope.evaluation.seam_samples import SeamCase, SeamSample
 from tamperscope.evaluation.sources import Source
 from tamperscope.images import read_pixels
 from tamperscope.matching.match import PreparedPanel
+from tamperscope.matching.pasted import Pasted, find_pasted
 from tamperscope.matching.prepare import prepare
 from tamperscope.matching.seams import Seam, find_erased, find_seams
 
 PLACE_PIXELS = 3.0
 LENGTH_SHARE = 0.5
 MASK_IOU = 0.5
+FALSE_ALARMS = ("seam", "erased", "pasted", "any")
 PICTURES = 8  # blots tried before a case is given up
 
 
@@ -87,12 +90,13 @@ class SeamMeasurement:
     def _pristine(self, source: Source) -> Record:
         panel = self._panel(read_pixels(source.path))
         start = time.perf_counter()
-        seams, erased = find_seams(panel), find_erased(panel)
+        seams, erased, pasted = find_seams(panel), find_erased(panel), find_pasted(panel)
         return {
             "change": None,
             "origin": source.origin,
             "seams": len(seams),
             "erased": len(erased),
+            "pasted": len(pasted),
             "seconds": round(time.perf_counter() - start, 4),
             "megapixels": round(panel.gray.size / 1e6, 4),
         }
@@ -102,7 +106,10 @@ class SeamMeasurement:
         if sample.area is None:
             found = find_seams(panel)
             on = [any(_lies_on(seam, true) for true in sample.seams) for seam in found]
-            return {"hit": any(on), "marks": len(found), "elsewhere": on.count(False)}
+            boxed = any(_overlap(one, sample) >= MASK_IOU for one in find_pasted(panel))
+            return {
+                "hit": any(on), "boxed": boxed, "marks": len(found), "elsewhere": on.count(False),
+            }  # fmt: skip
         overlaps = [metrics.count(mark.mask, sample.area).iou for mark in find_erased(panel)]
         return {
             "hit": any(iou >= MASK_IOU for iou in overlaps),
@@ -125,11 +132,29 @@ def _lies_on(seam: Seam, true: tuple[bool, float, float, float]) -> bool:
     )
 
 
+def _overlap(found: Pasted, sample: SeamSample) -> float:
+    """IoU of a box with a patch, whose sides are four of the sample's seams; 0 of a join."""
+    box = found.box
+    upright = sorted(place for lying, place, _, _ in sample.seams if not lying)
+    across = sorted(place for lying, place, _, _ in sample.seams if lying)
+    if len(upright) != 2 or len(across) != 2:
+        return 0.0
+    width = min(box.x1, upright[1]) - max(box.x0, upright[0])
+    height = min(box.y1, across[1]) - max(box.y0, across[0])
+    shared = max(width, 0.0) * max(height, 0.0)
+    whole = (upright[1] - upright[0]) * (across[1] - across[0])
+    return shared / (whole + box.width * box.height - shared)
+
+
 def summarise(records: Sequence[Record], seed: int) -> dict[str, Any]:
     """Sum up what :class:`SeamMeasurement` recorded."""
     changed = [r for r in records if r["change"] is not None and "skipped" not in r]
     pristine = [r for r in records if r["change"] is None]
     recall: dict[str, Any] = {}
+
+    def marks(record: Record) -> int:
+        return int(record["seams"] + record["erased"] + record["pasted"])
+
     for change in (*seam_samples.SHAPES, "erased"):
         own = [r for r in changed if r["change"] == change]
         strength = "fill" if change == "erased" else "jump"
@@ -138,11 +163,18 @@ def summarise(records: Sequence[Record], seed: int) -> dict[str, Any]:
             strength: _by(own, strength, seed),
             "storage": _by(own, "storage", seed),
         }
+    patches = [{**r, "hit": r["boxed"]} for r in changed if r["change"] == "patch"]
+    recall["patch, as a box"] = {
+        "all": _share([r["hit"] for r in patches], patches, seed),
+        "jump": _by(patches, "jump", seed),
+        "storage": _by(patches, "storage", seed),
+    }
     alarms = {
         "seam": _share([r["seams"] > 0 for r in pristine], pristine, seed),
         "erased": _share([r["erased"] > 0 for r in pristine], pristine, seed),
-        "either": _share([r["seams"] + r["erased"] > 0 for r in pristine], pristine, seed),
-        "alarms": [r["key"] for r in pristine if r["seams"] + r["erased"]],
+        "pasted": _share([r["pasted"] > 0 for r in pristine], pristine, seed),
+        "any": _share([marks(r) > 0 for r in pristine], pristine, seed),
+        "alarms": [r["key"] for r in pristine if marks(r)],
     }
     skips = Counter(
         (r["change"], str(r["fill"] or r["jump"]), r["skipped"]) for r in records if "skipped" in r
@@ -188,7 +220,7 @@ def as_text(result: dict[str, Any]) -> str:
             if field != "all":
                 lines += [f"    {field} {name:17} {_cell(cell)}" for name, cell in shares.items()]
     lines.append("False alarms: share of pristine blots with a mark (95 % interval)")
-    for name in ("seam", "erased", "either"):
+    for name in FALSE_ALARMS:
         lines.append(f"  {name:24} {_cell(result['false_alarms'][name])}")
     skipped = sum(entry["cases"] for entry in result["skipped_cases"])
     lines.append(f"Cases that no blot had a place for: {skipped}")
