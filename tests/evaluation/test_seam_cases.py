@@ -40,6 +40,9 @@ def test_strong_changes_are_found_and_untouched_blots_are_not(sources):
         assert result["recall"][change]["all"]["successes"] >= 1, change
     assert result["recall"]["erased"]["all"]["share"] == 1
     assert result["recall"]["join"]["jump"]["8.0"]["trials"] == 2
+    boxes = result["recall"]["patch, as a box"]["all"]
+    assert boxes["trials"] == result["recall"]["patch"]["all"]["trials"]
+    assert boxes["successes"] >= 1
     assert result["false_alarms"]["any"]["successes"] == 0
     assert result["false_alarms"]["any"]["trials"] == 3
     assert result["false_alarms"]["any"]["interval"][1] == pytest.approx(1 - 0.025 ** (1 / 3))
