@@ -36,6 +36,7 @@ DETECTOR_TITLES = {
     "dense-field-fmt": "dense field (Fourier-Mellin transform)",
     "seams": "background transitions",
     "erased": "flat areas",
+    "pasted": "sharp sides of a box",
     "biotampernet": "network (BioTamperNet)",
 }
 
