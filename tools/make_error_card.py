@@ -136,7 +136,8 @@ UNTESTED = (
     "errors of their own.",
     "Copies that were bent, redrawn, shrunk below half or enlarged beyond twice their size, "
     "brushed over by hand, or compressed many times.",
-    "Pictures, or patches in them, made by a generative model.",
+    "Whole pictures made by a generative model, and patches of them that were blended in. Patches "
+    "with untouched rims in Western blots were measured by their pixels only (docs/seams.md).",
     "Charts, diagrams and tables. They are set aside and not searched.",
 )
 
