@@ -56,7 +56,7 @@ def test_seams_are_measured_on_the_blots_of_a_folder(pictures, tmp_path):
     done = run("seams", "--images", pictures, "--count", 0, "--out", out)
     assert done.exit_code == 0, done.output
     result = json.loads(out.read_text())
-    assert result["false_alarms"]["either"]["trials"] == 4
+    assert result["false_alarms"]["any"]["trials"] == 4
     assert result["metadata"]["pictures"] == 4
 
 

@@ -189,7 +189,10 @@ def test_ctrl_c_leaves_a_report(tmp_path):
     folder.mkdir()
     for index in range(30):
         Image.fromarray(texture(index, 400)).save(folder / f"{index:02d}.png")
-    code = "from tamperscope.cli import main; main()"
+    code = (  # a test run that was started in the background hands down that SIGINT is ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from tamperscope.cli import main; main()"
+    )
     command = ["screen", str(folder), "--out", str(tmp_path / "out"), "--jobs", "2"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
