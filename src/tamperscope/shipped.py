@@ -12,6 +12,10 @@ from tamperscope.errors import WeightsError
 
 FOLDER = Path(__file__).parent / "models" / "shipped"
 SUFFIX = ".safetensors"
+CONVERT = (
+    "Convert the authors' checkpoint with 'tamperscope weights convert FILE --model forma --out "
+    "X.safetensors' (or --model loma). "
+)
 PAIR_NETWORK = "biotampernet_small"
 """The network of panels that screenings ask where no other weights are named."""
 
@@ -36,9 +40,9 @@ def weights_of(model: str, given: Path | None) -> Path:
     raise WeightsError(
         f"--weights is missing: no weights of {model} come with this package"
         + (f" (only those of {names})" if names else "")
-        + ", and without trained ones the answer would be random. Convert the authors' checkpoint "
-        "with 'tamperscope weights convert FILE --model forma --out X.safetensors' (or --model "
-        "loma), or train the network with 'tamperscope train'; docs/training.md says how"
+        + ", and without trained ones the answer would be random. "
+        + (CONVERT if model.startswith(("forma", "loma")) else "")
+        + "Train the network with 'tamperscope train'; docs/training.md says how"
     )
 
 

@@ -26,7 +26,8 @@ from tamperscope.cli.output import prepare_folder
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Other weights for the network 'biotampernet' than those that come with the program.",
+    help="Weights of the network 'biotampernet', where none come with the program or others are"
+    " wanted.",
 )
 @click.option(
     "--explain",
@@ -62,8 +63,8 @@ def command(
       tamperscope compare figure1.png figure2.png --out pair/
       tamperscope compare blot.tif --out inside/
       tamperscope compare a.jpg b.jpg --detector dense-field-fmt --out pair/ --overwrite
-      tamperscope compare a.png b.png --detector biotampernet --explain --point 120,84 \\
-          --out pair/
+      tamperscope compare a.png b.png --detector biotampernet --weights net.safetensors \\
+          --explain --point 120,84 --out pair/
 
     \b
     Writes to the folder:

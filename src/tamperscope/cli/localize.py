@@ -15,7 +15,7 @@ from tamperscope.shipped import weights_of
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Its weights, .safetensors; those that come with the program if there are any.",
+    help="Its weights, .safetensors; without it those that come with the program, if any do.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(

@@ -34,7 +34,8 @@ UNREAD_SHOWN = 5
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Other weights for the network 'biotampernet' than those that come with the program.",
+    help="Weights of the network 'biotampernet', where none come with the program or others are"
+    " wanted.",
 )
 @click.option("--no-nets", is_flag=True, help="Run no network, whatever else is given.")
 @click.option(
