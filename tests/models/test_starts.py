@@ -9,8 +9,11 @@ from tests.models.recordings import official_state_dict
 
 
 def fresh(name):
-    network = empty_network(name, {})
-    return network.to_empty(device="cpu")
+    network = empty_network(name, {}).to_empty(device="cpu")
+    with torch.no_grad():  # memory as it was found may hold NaN, which equals nothing
+        for tensor in network.state_dict().values():
+            tensor.fill_(1)
+    return network
 
 
 def part(kind):
