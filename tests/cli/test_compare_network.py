@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from tamperscope.cli import main
+from tamperscope.cli import main, network_options
 from tamperscope.images import write_png
 from tests.screening.drawn_network import one_thread, scene, write_network  # noqa: F401 (a fixture)
 
@@ -91,6 +92,27 @@ def test_options_that_make_no_sense_together_are_refused(folder, tmp_path, argum
     assert result.exit_code == 2
     assert said in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("shipped", "torch", "network", "told"),
+    [
+        (False, False, False, 0),
+        (False, True, False, 0),
+        (True, True, True, 0),
+        (True, False, False, 1),
+    ],
+)
+def test_the_network_runs_unasked_where_it_can_and_else_the_report_says_so(
+    monkeypatch, shipped, torch, network, told
+):
+    names = ["biotampernet_small"] if shipped else []
+    monkeypatch.setattr(network_options, "shipped_names", lambda: names)
+    monkeypatch.setattr(network_options, "networks_can_run", lambda: torch)
+    chosen, remarks = network_options.detectors_of((), ("seams",), None)
+    assert ("biotampernet" in chosen, len(remarks)) == (network, told)
+    assert network_options.detectors_of(("seams",), ("keypoints",), None) == (("seams",), ())
+    assert "biotampernet" in network_options.detectors_of((), ("seams",), Path("w"))[0]
 
 
 def test_no_nets_alone_leaves_nothing_to_do(folder, tmp_path):

@@ -62,8 +62,28 @@ def test_a_blot_has_none(seed):
     assert find_pasted(blot(ground(seed))) == []
 
 
-def test_a_soft_rim_is_not_sharp():
-    assert sharp_boxes(pasted(soft=2.0)) == []
+@pytest.mark.parametrize("soft", [0.6, 0.8, 1.0, 2.0])
+def test_a_soft_rim_is_not_sharp(soft):
+    assert sharp_boxes(pasted(soft=soft)) == []
+
+
+def test_a_box_between_drawn_lines_is_not_pasted():
+    ruled = pasted(level=0.45)
+    for top in (BOX.y0 - 2, BOX.y1):
+        ruled[top : top + 2, BOX.x0 : BOX.x1] = 0
+    assert sharp_boxes(ruled) == []
+
+
+def test_sides_that_go_on_count_against_a_box():
+    def strength(gray):
+        (own,) = (one.strength for one in sharp_boxes(gray) if one.box == BOX)
+        return own
+
+    alone = pasted(level=0.45)
+    going_on = alone.copy()
+    below = slice(BOX.y1, BOX.y1 + 30), slice(BOX.x0, None)
+    going_on[below] = np.clip(going_on[below] - 0.2, 0, 1)  # its left rim is the box's, longer
+    assert strength(going_on) < strength(alone) - 20
 
 
 def test_a_drawn_frame_and_a_label_are_not_pasted():

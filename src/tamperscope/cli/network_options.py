@@ -58,11 +58,13 @@ def detectors_of(
     """
     if named:
         return named, ()
-    if weights is not None or asked or (PAIR_NETWORK in shipped_names() and networks_can_run()):
+    if weights is not None or asked:
         return (*usual, NETWORK), ()
-    if networks_can_run():
+    if PAIR_NETWORK not in shipped_names():
         return usual, ()
+    if networks_can_run():
+        return (*usual, NETWORK), ()
     return usual, (
         "The network was not asked: PyTorch is not installed. With 'pip install tamperscope[nets]' "
-        "it also marks pasted and generated patches.",
+        "it looks as well.",
     )

@@ -84,7 +84,6 @@ class SharpBox:
 class _Sides:
     """Votes along the candidate sides of one direction, in the image turned so that they stand."""
 
-    gray: Gray
     places: NDArray[np.int64]  # columns of the candidates; first 0, last the width
     sums: NDArray[np.float64]  # (blocks + 1, candidates), cumulated weights
     best: NDArray[np.float64]  # (candidates,), votes of the best run; 0 of the borders
@@ -109,7 +108,7 @@ class _Sides:
         own = weight[:, np.minimum(chosen, width - 1)]
         own[:, [0, -1]] = 0.0
         sums = np.pad(np.cumsum(own, axis=0), ((1, 0), (0, 0)))
-        return cls(gray, chosen, sums, np.array([places[int(place)] for place in chosen]))
+        return cls(chosen, sums, np.array([places[int(place)] for place in chosen]))
 
     def others(self, low: int, high: int) -> list[float]:
         """Votes of the best runs that are not at two places."""
