@@ -74,7 +74,7 @@ def measured(path: Path, roots: dict[str, str], rounds: int, seconds: float) -> 
             each, parts = measured_steps(stepper, workers, seconds=seconds)
             rates[name].append(batch / each)
             shares[name].append(parts)
-    (cost,) = sizes(prepared)
+    cost = list(sizes(prepared))  # of every size of panel
     baseline = statistics.median(rates[SETTINGS[0][0]])
     return {
         "network": cost,
