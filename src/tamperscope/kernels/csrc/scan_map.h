@@ -139,15 +139,6 @@ inline void scatter(const float* from, const Maps& m, const Lane& lane, int64_t 
   }
 }
 
-inline void prefetch_cells(const float* map, const Maps& m, const Lane& lane, int64_t start,
-                           int64_t end) {
-  for (int64_t t = start; t < end; ++t) {
-    if (lane.cell[t] < 0) continue;
-    const float* cell = map + lane.cell[t] * m.channels;
-    for (int c = 0; c < lane.count; c += 16) __builtin_prefetch(cell + c);
-  }
-}
-
 // Rows of proj for the steps of a tile.
 struct Rows {
   const float* at;
@@ -169,15 +160,35 @@ inline Rows find_rows(const Maps& m, const Lane& lane, int64_t start, int steps,
   return {copy, entries};
 }
 
+// The cells of a tile to come on their way into the cache, a few with every few steps of this one; see
+// Ahead. What is only written is fetched as well: a line has to be there before part of it is changed.
+struct CellsAhead {
+  const int32_t* cell;
+  int64_t steps;         // that there are; none: nothing is fetched
+  int64_t channels;      // floats from one cell to the next
+  const float* maps[3];  // null where there are fewer
+
+  SCAN_INLINE void fetch(int first, int64_t at) const {
+    if (first + TOGETHER > steps) return;
+    for (int i = 0; i < TOGETHER; ++i) {
+      if (cell[first + i] < 0) continue;
+      for (const float* map : maps) {
+        if (map != nullptr) __builtin_prefetch(map + cell[first + i] * channels + at);
+      }
+    }
+  }
+};
+
 // delta = softplus(weight dt + bias); with SLOPE also the derivative of the softplus.
 template <bool SLOPE>
 inline void project(const Maps& m, const MapParameters& fixed, const Rows rows, int steps,
-                    float* delta, float* slope) {
+                    const CellsAhead ahead, float* delta, float* slope) {
   const int64_t width = m.width(), rank = m.rank;
   for (int64_t at = 0; at < width; at += LANES) {
     const Vec bias = load(fixed.bias + at);
     for (int t = 0; t < steps; t += TOGETHER) {  // rows beyond `steps` are scratch, and finite
       const float* dt = rows.at + t * rows.step;
+      ahead.fetch(t, at);
       Vec z[TOGETHER];
 #pragma GCC unroll 8
       for (int i = 0; i < TOGETHER; ++i) z[i] = bias;
@@ -200,8 +211,19 @@ inline void project(const Maps& m, const MapParameters& fixed, const Rows rows, 
   }
 }
 
+// Floats from one step of a tile to the next in a map, where the map can be read and written in
+// place: all channels of the block exist and the cells are evenly spaced. Otherwise 0.
+inline ptrdiff_t step_in_place(const Maps& m, const Lane& lane, int64_t start, int steps) {
+  const int32_t* cell = lane.cell + start;
+  if (lane.count < lane.width || steps < 2) return 0;
+  const ptrdiff_t apart = cell[1] - cell[0];
+  bool even = cell[0] >= 0 && apart != 0;
+  for (int t = 1; t < steps; ++t) even &= cell[t] >= 0 && cell[t] - cell[t - 1] == apart;
+  return even ? apart * m.channels : 0;
+}
+
 inline Tile make_map_tile(const Maps& m, const MapParameters& fixed, const float* u,
-                          const float* delta, const Rows rows, float* h, int64_t start) {
+                          ptrdiff_t u_step, const float* delta, const Rows rows, float* h, int64_t start) {
   const int64_t left = m.length - start;
   return {static_cast<int>(left < STEPS ? left : STEPS),
           static_cast<int>(m.vectors),
@@ -210,6 +232,7 @@ inline Tile make_map_tile(const Maps& m, const MapParameters& fixed, const float
           fixed.A,
           fixed.skip,
           u,
+          u_step,
           delta,
           rows.at + m.rank,
           rows.at + m.rank + m.states,
@@ -236,19 +259,21 @@ inline bool forward_map(const Maps& m, int64_t task) {
     for (int64_t start = 0; start < m.length; start += STEPS) {
       const int steps = static_cast<int>(m.length - start < STEPS ? m.length - start : STEPS);
       const Rows here = find_rows(m, lane, start, steps, rows);
-      const Tile tile = make_map_tile(m, fixed, u, delta, here, h, start);
-      const int64_t next = start + STEPS;
-      const int64_t after = next + STEPS < m.length ? next + STEPS : m.length;
-      prefetch_cells(lane.x, m, lane, next, after);
-      if (lane.adds) prefetch_cells(lane.y, m, lane, next, after);
+      const ptrdiff_t apart = step_in_place(m, lane, start, steps);
+      const ptrdiff_t corner = lane.cell[start] * m.channels;
+      const Tile tile = make_map_tile(m, fixed, apart ? lane.x + corner : u, apart ? apart : width,
+                                      delta, here, h, start);
+      const int64_t next = start + 2 * STEPS;
+      const CellsAhead ahead{lane.cell + next, m.length - next, m.channels, {lane.x, lane.y}};
       if (lane.checkpoints) {
         std::memcpy(lane.checkpoints + start / STEPS * state_size, h,
                     sizeof(float) * static_cast<size_t>(state_size));
       }
-      gather(lane.x, m, lane, start, tile.steps, u);
-      project<false>(m, fixed, here, tile.steps, delta, nullptr);
-      advance(tile, y);
-      scatter(y, m, lane, start, tile.steps, lane.y);
+      if (!apart) gather(lane.x, m, lane, start, steps, u);
+      project<false>(m, fixed, here, steps, ahead, delta, nullptr);
+      const bool straight = apart && in_one_pass(m.states);
+      advance(tile, straight ? Out{lane.y + corner, apart, lane.adds} : Out{y, width, false});
+      if (!straight) scatter(y, m, lane, start, steps, lane.y);
     }
   }
   return true;
@@ -363,15 +388,13 @@ inline bool backward_map(const Maps& m, int64_t task) {
       float* h = lane.checkpoints + tile_number * state_size;
       const int steps = static_cast<int>(m.length - start < STEPS ? m.length - start : STEPS);
       const Rows here = find_rows(m, lane, start, steps, rows);
-      const Tile tile = make_map_tile(m, fixed, u, delta, here, h, start);
-      if (start > 0) {
-        prefetch_cells(lane.x, m, lane, start - STEPS, start);
-        prefetch_cells(dy_map, m, lane, start - STEPS, start);
-        if (lane.adds) prefetch_cells(dx, m, lane, start - STEPS, start);
-      }
+      const Tile tile = make_map_tile(m, fixed, u, m.width(), delta, here, h, start);
+      const int64_t next = start - 2 * STEPS;
+      const CellsAhead ahead{lane.cell + next, next < 0 ? 0 : STEPS, m.channels,
+                             {lane.x, dy_map, dx}};
       gather(lane.x, m, lane, start, tile.steps, u);
       gather(dy_map, m, lane, start, tile.steps, dy);
-      project<true>(m, fixed, here, tile.steps, delta, slope);
+      project<true>(m, fixed, here, tile.steps, ahead, delta, slope);
       retreat(tile, g);
       finish_step_sizes(tile, slope, g, dbias);
       rank_gradients(m, fixed, g.ddelta, tile.steps, drows);

@@ -95,11 +95,23 @@ inline void write_tile(const float* from, int64_t length, int rows, int steps, b
   }
 }
 
-inline void prefetch_tile(const float* from, int64_t length, int rows) {
-  for (int i = 0; i < rows; ++i) {
-    for (int t = 0; t < STEPS; t += 16) __builtin_prefetch(from + i * length + t, 0, 2);
+// A tile to come on its way into the cache, a little with every step of this one: asked for all at
+// once, it keeps the processor waiting until the last part is under way.
+struct Ahead {
+  static constexpr int LINE = 16;  // floats
+  const float* tensors[3];         // from the tile's first step on; null where there are fewer
+  int64_t length;
+  int rows;
+
+  SCAN_INLINE void fetch(int t) const {
+    const int row = t % LINE;
+    if (row >= rows) return;
+    for (const float* from : tensors) {
+      if (from != nullptr) __builtin_prefetch(from + row * length + t / LINE * LINE, 0, 2);
+    }
   }
-}
+};
+static_assert(LANES <= Ahead::LINE, "every row of a block has its step");
 
 // What of a block does not change from step to step.
 struct Parameters {
@@ -133,6 +145,7 @@ inline Tile make_tile(const Sequences& s, const Place& place, const Parameters& 
           fixed.A,
           fixed.skip,
           u,
+          LANES,
           delta,
           s.B + shared,
           s.C + shared,
@@ -142,10 +155,11 @@ inline Tile make_tile(const Sequences& s, const Place& place, const Parameters& 
 }
 
 // delta = softplus(delta + bias), or without the softplus; `slope` is its derivative where asked for.
-inline void step_sizes(const Sequences& s, const Parameters& fixed, int steps, float* delta,
-                       float* slope) {
+inline void step_sizes(const Sequences& s, const Parameters& fixed, int steps, const Ahead ahead,
+                       float* delta, float* slope) {
   const Vec bias = load(fixed.bias);
   for (int t = 0; t < steps; ++t) {
+    ahead.fetch(t);
     float* here = delta + t * LANES;
     const Vec z = load(here) + bias;
     if (slope) {
@@ -171,16 +185,16 @@ inline bool forward_block(const Sequences& s, int64_t task) {
   for (int64_t start = 0; start < s.length; start += STEPS) {
     const int64_t corner = place.row * s.length + start;
     const Tile tile = make_tile(s, place, fixed, u, delta, h, start);
-    prefetch_tile(s.u + corner + STEPS, s.length, place.count);
-    prefetch_tile(s.delta + corner + STEPS, s.length, place.count);
+    const int64_t next = corner + 2 * STEPS;
+    const Ahead ahead{{s.u + next, s.delta + next}, s.length, place.count};
     if (s.checkpoints) {
       std::memcpy(s.checkpoints + (task * s.tiles() + start / STEPS) * state_size, h,
                   sizeof(float) * static_cast<size_t>(state_size));
     }
     read_tile(s.u + corner, s.length, place.count, tile.steps, u);
     read_tile(s.delta + corner, s.length, place.count, tile.steps, delta);
-    step_sizes(s, fixed, tile.steps, delta, nullptr);
-    advance(tile, y);
+    step_sizes(s, fixed, tile.steps, ahead, delta, nullptr);
+    advance(tile, {y, LANES, false});
     write_tile(y, s.length, place.count, tile.steps, s.streams(), s.y + corner);
   }
   return true;
@@ -282,13 +296,13 @@ struct BackwardBlock {
   void read(const Sequences& s, const Place& place, const Parameters& fixed, int steps,
             int64_t start) {
     const int64_t corner = place.row * s.length + start;
-    for (const float* rows : {s.u, s.delta, s.dy}) {
-      if (start > 0) prefetch_tile(rows + corner - STEPS, s.length, place.count);
-    }
+    const int64_t next = corner - 2 * STEPS;
+    const Ahead ahead{{s.u + next, s.delta + next, s.dy + next}, s.length,
+                      start < 2 * STEPS ? 0 : place.count};
     read_tile(s.u + corner, s.length, place.count, steps, u);
     read_tile(s.delta + corner, s.length, place.count, steps, delta);
     read_tile(s.dy + corner, s.length, place.count, steps, dy);
-    step_sizes(s, fixed, steps, delta, slope);
+    step_sizes(s, fixed, steps, ahead, delta, slope);
   }
 
   void run(const Sequences& s, const Place& place, const Parameters& fixed, int64_t part,

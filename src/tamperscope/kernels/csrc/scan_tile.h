@@ -29,14 +29,24 @@ struct Tile {
   int steps, vectors, states;
   ptrdiff_t width;                // floats from one step to the next: vectors * LANES
   const float *A, *skip;          // A [states][width], times log2(e); skip [width]
-  const float *u, *delta;         // [steps][width]; delta positive
+  const float* u;                 // [steps], u_step floats apart: in a map where that is possible
+  ptrdiff_t u_step;
+  const float* delta;             // [steps][width]; positive
   const float *B, *C;             // [t * step + n * state]
   ptrdiff_t step, state;
   float* h;                       // [states][width]: before the tile, then after it
 };
 
+// What comes out of a tile: y_step floats from one step to the next, written or added to; added to
+// only where all states advance in one pass, as the order of additions must not depend on the way.
+struct Out {
+  float* y;
+  ptrdiff_t y_step;
+  bool adds;
+};
+
 template <int N>
-SCAN_INLINE void advance_states(const Tile tile, int first, float* y) {
+SCAN_INLINE void advance_states(const Tile tile, int first, const Out to) {
   for (int v = 0; v < tile.vectors; ++v) {
     const ptrdiff_t at = v * LANES;
     Vec h[N], A[N];
@@ -47,34 +57,41 @@ SCAN_INLINE void advance_states(const Tile tile, int first, float* y) {
     }
     const Vec skip = load(tile.skip + at);
     for (int t = 0; t < tile.steps; ++t) {
-      const ptrdiff_t here = t * tile.width + at;
-      const Vec u = load(tile.u + here), delta = load(tile.delta + here);
+      const Vec u = load(tile.u + t * tile.u_step + at);
+      const Vec delta = load(tile.delta + t * tile.width + at);
       const Vec entering = u * delta;
       const float* B = tile.B + t * tile.step + first * tile.state;
       const float* C = tile.C + t * tile.step + first * tile.state;
-      Vec out = first == 0 ? u * skip : load(y + here);
+      float* y = to.y + t * to.y_step + at;
+      Vec out = first == 0 ? u * skip : load(y);
 #pragma GCC unroll 16
       for (int n = 0; n < N; ++n) {
         h[n] = exp2(A[n] * delta) * h[n] + entering * B[n * tile.state];
         out += h[n] * C[n * tile.state];
       }
-      store(y + here, out);
+      if (to.adds) out += load(y);
+      store(y, out);
     }
 #pragma GCC unroll 16
     for (int n = 0; n < N; ++n) store(tile.h + (first + n) * tile.width + at, h[n]);
   }
 }
 
+// Whether advance() takes all states in one pass.
+inline bool in_one_pass(int64_t states) {
+  return states <= MOST_STATES && (states & (states - 1)) == 0;
+}
+
 // y[t] = sum over states of C h + skip u, and the states after the tile.
-inline void advance(const Tile& tile, float* y) {
+inline void advance(const Tile& tile, const Out to) {
   int n = 0;
   if constexpr (MOST_STATES >= 16) {
-    for (; n + 16 <= tile.states; n += 16) advance_states<16>(tile, n, y);
-    for (; n + 8 <= tile.states; n += 8) advance_states<8>(tile, n, y);
+    for (; n + 16 <= tile.states; n += 16) advance_states<16>(tile, n, to);
+    for (; n + 8 <= tile.states; n += 8) advance_states<8>(tile, n, to);
   }
-  for (; n + 4 <= tile.states; n += 4) advance_states<4>(tile, n, y);
-  for (; n + 2 <= tile.states; n += 2) advance_states<2>(tile, n, y);
-  for (; n < tile.states; ++n) advance_states<1>(tile, n, y);
+  for (; n + 4 <= tile.states; n += 4) advance_states<4>(tile, n, to);
+  for (; n + 2 <= tile.states; n += 2) advance_states<2>(tile, n, to);
+  for (; n < tile.states; ++n) advance_states<1>(tile, n, to);
 }
 
 struct TileGradients {
@@ -101,7 +118,7 @@ SCAN_INLINE void recompute(const Tile tile, const TileGradients grads, int first
   for (int t = 0; t < tile.steps; ++t) {
     const ptrdiff_t here = t * tile.width + at;
     const Vec delta = load(tile.delta + here);
-    const Vec entering = load(tile.u + here) * delta;
+    const Vec entering = load(tile.u + t * tile.u_step + at) * delta;
     const float* B = tile.B + t * tile.step + first * tile.state;
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
@@ -126,7 +143,7 @@ SCAN_INLINE void retreat_vector(const Tile tile, const TileGradients grads, int 
   for (int t = tile.steps - 1; t >= 0; --t) {
     const ptrdiff_t here = t * tile.width + at;
     const Vec delta = load(tile.delta + here), dy = load(grads.dy + here);
-    const Vec entering = load(tile.u + here) * delta;
+    const Vec entering = load(tile.u + t * tile.u_step + at) * delta;
     const float* B = tile.B + t * tile.step + first * tile.state;
     const float* C = tile.C + t * tile.step + first * tile.state;
     Vec ddelta = first == 0 ? Vec{} : load(grads.ddelta + here);
@@ -194,7 +211,7 @@ inline void retreat(const Tile tile, const TileGradients grads) {
     Vec dskip = load(grads.dskip + at);
     for (int t = 0; t < tile.steps; ++t) {
       const ptrdiff_t here = t * tile.width + at;
-      const Vec u = load(tile.u + here), dy = load(grads.dy + here);
+      const Vec u = load(tile.u + t * tile.u_step + at), dy = load(grads.dy + here);
       const Vec dentering = load(grads.du + here);
       store(grads.du + here, dentering * load(tile.delta + here) + dy * skip);
       store(grads.ddelta + here, load(grads.ddelta + here) + dentering * u);
