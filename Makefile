@@ -38,8 +38,11 @@ bench: $(VENV)/.core
 
 # A training that was stopped goes on where it was. The corpus is expected in ../shared/corpus.
 weights: $(VENV)/.core
-	$(BIN)/tamperscope train examples/biotampernet_small.toml --out runs/biotampernet_small
-	$(BIN)/python -m tools.ship_weights runs/biotampernet_small/best.safetensors
+	for task in pairs copies seams; do \
+	  $(BIN)/tamperscope train examples/biotampernet_small_$$task.toml --out runs/$$task --threads 1 && \
+	  $(BIN)/python -m tools.ship_weights runs/$$task/best.safetensors \
+	    --name biotampernet_small_$$task || exit 1; \
+	done
 	$(BIN)/python -m tools.calibrate_network --corpus ../shared/corpus
 
 # Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.

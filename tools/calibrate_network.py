@@ -3,9 +3,9 @@
     python -m tools.calibrate_network --corpus ../shared/corpus --count 300
 
 Panels are windows of pictures that training never sees: the validation side of the forge's split,
-whatever their licence, pristine, with labels, or with a texture that repeats. Each goes the way of
-every panel of a screening, and its strongest mark is kept. Screenings hold marks against this
-table; it is made anew whenever the weights change.
+whatever their licence, pristine or with labels, of the modalities that the network learned from.
+Each goes the way of every panel of a screening, and its strongest mark is kept. Screenings hold
+marks against this table; it is made anew whenever the weights change.
 """
 
 import argparse
@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from tamperscope.errors import ForgeError
-from tamperscope.matching.chance import NAMES
 from tamperscope.runtime import metadata
 from tamperscope.screening.network_chance import FORMAT, TABLE, evidence, strength
 from tamperscope.screening.pair_networks import LoadedReader, load_reader, spliced
+from tamperscope.shipped import PANEL_TASKS, weights_of
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.operations import OPERATIONS
 from tamperscope.synth.recipe import Recipe, find_recipe
 from tamperscope.synth.sources import PictureSource
 
+RECIPE = "cstd"  # the one that the weights learned from
 USES = ("redistribute", "unverified", "internal")  # nothing is learned here, so all may serve
 SIZES = ((256, 256), (192, 256), (320, 320), (128, 256))  # in turn
 MOST_TRIED = 4  # samples asked for, for each that is wanted
@@ -39,13 +40,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=TABLE)
     asked = parser.parse_args()
-    loaded = load_reader(asked.weights)
+    loaded = load_reader(weights_of(PANEL_TASKS["seams"], asked.weights))
     source = PictureSource.from_folder(asked.corpus, split="valid", uses=USES)
-    recipe = pristine_only(find_recipe("patches"))
+    recipe = pristine_only(find_recipe(RECIPE))
     marks = {}
-    for kind in NAMES:
-        if kind not in source.modalities:
-            continue
+    for kind in recipe.modalities:
         values = measured(loaded, source, recipe, kind, asked.count, asked.seed)
         marked = sorted((round(v, 3) for v in values if v > 0), reverse=True)
         marks[kind] = {"cases": len(values), "evidence": marked}

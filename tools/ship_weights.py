@@ -1,6 +1,6 @@
 """Store trained weights in half precision where the program looks for those that come with it.
 
-    python -m tools.ship_weights runs/biotampernet_small/best.safetensors
+    python -m tools.ship_weights runs/seams/best.safetensors --name biotampernet_small_seams
 
 Refuses what may not be shipped: a licence other than Apache-2.0, data that is not redistributable,
 a commit with changes that were never committed. Writes src/tamperscope/models/shipped/NAME.
@@ -24,6 +24,7 @@ def main() -> None:
     """Check, store, and tell what half precision costs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", type=Path)
+    parser.add_argument("--name", help="of the file; default: that of the network")
     asked = parser.parse_args()
     card = read_card(asked.weights)
     if card.licence != LICENCE:
@@ -32,7 +33,7 @@ def main() -> None:
         sys.exit(f"{asked.weights} learned from pictures that may not be redistributed")
     if card.commit is None or card.commit.endswith("-dirty"):
         sys.exit(f"{asked.weights} was trained by code that is in no commit ({card.commit})")
-    out = FOLDER / f"{card.builder}{SUFFIX}"
+    out = FOLDER / f"{asked.name or card.builder}{SUFFIX}"
     network: Any = load_weights(asked.weights)
     save_weights(out, network, card, half=True)
     if out.stat().st_size > LARGEST:

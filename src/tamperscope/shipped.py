@@ -1,10 +1,11 @@
-"""Weights that come with the program: trained by its own recipes, one file for each network.
+"""Weights that come with the program: trained by its own recipes, one file for each task.
 
-    models/shipped/biotampernet_small.safetensors    the card inside says how it was made
+    models/shipped/biotampernet_small_seams.safetensors    the card inside says how it was made
 
 Nothing is loaded here, so that what runs without PyTorch can ask what there is.
 """
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,8 +17,16 @@ CONVERT = (
     "Convert the authors' checkpoint with 'tamperscope weights convert FILE --model forma --out "
     "X.safetensors' (or --model loma). "
 )
-PAIR_NETWORK = "biotampernet_small"
-"""The network of panels that screenings ask where no other weights are named."""
+PANEL_TASKS = {
+    "pairs": "biotampernet_small_pairs",
+    "copies": "biotampernet_small_copies",
+    "seams": "biotampernet_small_seams",
+}
+"""What a network of panels may be asked, and the weights that learned it: what two panels share
+(EDD), what one panel holds twice (IDD), where a blot was cut and joined (CSTD)."""
+USUAL_TASKS = ("seams",)
+"""What screenings ask unasked: where the network finds more than the classical detectors at equal
+false alarms (docs/results.md)."""
 
 
 def shipped_names() -> list[str]:
@@ -25,8 +34,18 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
 
 
+def shipped_tasks(wanted: Iterable[str] = tuple(PANEL_TASKS)) -> tuple[str, ...]:
+    """Those of the tasks whose weights come with the program."""
+    names = shipped_names()
+    return tuple(task for task in wanted if PANEL_TASKS[task] in names)
+
+
 def weights_of(model: str, given: Path | None) -> Path:
-    """Return the weights file to use for a network: the given one, or the one that comes with us.
+    """Return the weights file to use: the given one, or the one that comes with us.
+
+    Args:
+        model: Name of a network, or of weights that come with the program.
+        given: By the user.
 
     Raises:
         WeightsError: None was given and none comes with the program; says how to get some.
@@ -39,7 +58,7 @@ def weights_of(model: str, given: Path | None) -> Path:
     names = ", ".join(shipped_names())
     raise WeightsError(
         f"--weights is missing: no weights of {model} come with this package"
-        + (f" (only those of {names})" if names else "")
+        + (f"; there are {names}" if names else "")
         + ", and without trained ones the answer would be random. "
         + (CONVERT if model.startswith(("forma", "loma")) else "")
         + "Train the network with 'tamperscope train'; docs/training.md says how"

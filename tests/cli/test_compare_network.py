@@ -35,7 +35,7 @@ def test_a_network_finding_has_two_places_a_transform_and_an_explanation(folder,
     assert finding["transform"][0][2] == pytest.approx(-48, abs=0.5)
     assert [region["figure"] for region in finding["regions"]] == ["f001", "f002"]
     assert finding["evidence"]["measures"]["network_score"] > 0.9
-    assert data["run"]["parameters"]["network"]["model"] == "biotampernet_test"
+    assert data["run"]["parameters"]["networks"][0]["model"] == "biotampernet_test"
     assert (out / "a_mask.png").is_file()
     assert (out / "b_linked.png").is_file()
     assert "Linked to b at " in result.output
@@ -67,13 +67,13 @@ def test_screening_runs_the_network_where_weights_are_given(folder, tmp_path):
     data = json.loads((tmp_path / "out" / "findings.json").read_text())
     named = [{f["detector"], *f["also"]} for f in data["findings"] if f["kind"] == "duplicate"]
     assert {"biotampernet", "keypoints"} in named
-    assert data["run"]["parameters"]["network"]["file"] == "w.safetensors"
+    assert data["run"]["parameters"]["networks"][0]["file"] == "w.safetensors"
     without = run("screen", pictures, "--weights", weights, "--no-nets", "--jobs", 1,
                   "--out", tmp_path / "plain", "--detector", "biotampernet",
                   "--detector", "keypoints")  # fmt: skip
     assert without.exit_code == 0, without.output
     data = json.loads((tmp_path / "plain" / "findings.json").read_text())
-    assert data["run"]["parameters"]["network"] is None
+    assert data["run"]["parameters"]["networks"] == []
     assert all("biotampernet" not in {f["detector"], *f["also"]} for f in data["findings"])
 
 
@@ -106,8 +106,7 @@ def test_options_that_make_no_sense_together_are_refused(folder, tmp_path, argum
 def test_the_network_runs_unasked_where_it_can_and_else_the_report_says_so(
     monkeypatch, shipped, torch, network, told
 ):
-    names = ["biotampernet_small"] if shipped else []
-    monkeypatch.setattr(network_options, "shipped_names", lambda: names)
+    monkeypatch.setattr(network_options, "shipped_tasks", lambda wanted: wanted if shipped else ())
     monkeypatch.setattr(network_options, "networks_can_run", lambda: torch)
     chosen, remarks = network_options.detectors_of((), ("seams",), None)
     assert ("biotampernet" in chosen, len(remarks)) == (network, told)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from tamperscope import shipped
 from tamperscope.errors import WeightsError
 from tamperscope.images import write_png
 from tamperscope.matching.chance import Null
@@ -18,8 +19,10 @@ from tamperscope.screening.pair_networks import (
     Spliced,
     finding_of_splice,
     load_reader,
+    load_readers,
     merged,
     notes,
+    reader_for,
 )
 from tamperscope.screening.tasks import Between, Proven, look_between
 from tamperscope.screening.workers import PanelCache, PanelSource
@@ -123,6 +126,35 @@ def test_a_mark_that_pristine_panels_show_as_well_is_left_out(cache):
     (found,) = NetworkLook(reader, cache, seldom).within("other")
     assert found.chance <= 1 / 200
     assert found.null == "micrographs, 199 pristine panels"
+
+
+def test_modalities_that_the_null_does_not_hold_are_not_asked_for_marks(cache):
+    null = NetworkNull({"blot": Null(199, ())})
+    assert NetworkLook(PairReader(linking_network()), cache, null).within("other") == []
+
+
+def test_a_network_is_asked_its_own_tasks_only(cache):
+    reader = PairReader(linking_network())
+    seams = NetworkLook(reader, cache, tasks=("seams",))
+    assert seams.between("left", "right") == []
+    assert all(isinstance(one, Spliced) for one in seams.within("doubled"))
+    copies = NetworkLook(reader, cache, tasks=("copies",))
+    assert [type(one) for one in copies.within("doubled")] == [Proven]
+    assert NetworkLook(reader, cache, tasks=("pairs",)).within("doubled") == []
+
+
+def test_given_weights_are_asked_everything_and_ours_what_they_learned(tmp_path, monkeypatch):
+    own = write_network(tmp_path / "biotampernet_small_seams.safetensors")
+    (loaded,) = load_readers(own, ("pairs", "seams"), "cpu")
+    assert loaded.tasks == ("pairs", "seams")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    (loaded,) = load_readers(None, ("pairs", "seams"), "cpu")
+    assert loaded.tasks == ("seams",)
+    assert reader_for("seams", [loaded]) is loaded.reader
+    with pytest.raises(WeightsError, match="no weights for the task 'pairs'"):
+        reader_for("pairs", [loaded])
+    with pytest.raises(WeightsError, match="no weights of biotampernet_small_pairs come with"):
+        load_readers(None, ("pairs",), "cpu")
 
 
 def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():

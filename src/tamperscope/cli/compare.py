@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from tamperscope.cli.network_options import NETWORK, Place, check_network_options, detectors_of
+from tamperscope.cli.network_options import (
+    NETWORK,
+    Place,
+    check_network_options,
+    detectors_of,
+    tasks_of,
+)
 from tamperscope.cli.output import prepare_folder
 
 
@@ -81,22 +87,25 @@ def command(
     from tamperscope.report import write_report
     from tamperscope.screening.compare import compare
     from tamperscope.screening.explain import explain
-    from tamperscope.screening.pair_networks import load_reader
+    from tamperscope.screening.pair_networks import load_readers, reader_for
     from tamperscope.screening.pipeline import DETECTORS, Options
 
     chosen, _ = detectors_of(detectors, DETECTORS, weights, explained)
     # Unfit weights leave an earlier result alone.
-    network = load_reader(weights) if NETWORK in chosen else None
+    tasks = tasks_of(detectors, weights, explained)
+    networks = load_readers(weights, tasks) if NETWORK in chosen else ()
+    # Affinities are shown of the network that was taught to match panels of this number.
+    shown = reader_for("copies" if second is None else "pairs", networks) if explained else None
     prepare_folder(out, overwrite)
     inputs = [first] if second is None else [first, second]
-    compared = compare(inputs, out, Options(chosen, jobs=1), network)
+    compared = compare(inputs, out, Options(chosen, jobs=1), networks)
     screened = compared.screened
     page = write_report(screened.screening, screened.pixels, screened.masks, out)
     for letter, mask in zip("ab", compared.masks, strict=False):
         write_png(out / f"{letter}_mask.png", mask)
-    if explained and network is not None:
+    if shown is not None:
         figures = [screened.pixels(figure.id) for figure in screened.screening.figures]
-        told = explain(network.reader, figures, out, point)
+        told = explain(shown, figures, out, point)
         for panel, x, y, share in told.partners:
             click.echo(f"Linked to {panel} at {x:g},{y:g}: {share:.0%} of the strongest")
         click.echo(f"Affinities: {', '.join(told.files)}")

@@ -28,12 +28,17 @@ OPTIONS = {
         "--dataset", metavar="NAME", help="Dataset, as 'tamperscope datasets' lists it."
     ),
     "root": click.option("--root", type=click.Path(path_type=Path), help="Its folder (or file)."),
-    "model": click.option("--model", metavar="NAME", help="Score a network."),
+    "model": click.option(
+        "--model",
+        metavar="NAME",
+        help="Score a network, or weights that come with the program, such as"
+        " biotampernet_small_seams.",
+    ),
     "weights": click.option(
         "--weights",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Its weights; those that come with the program if there are any.",
+        help="Weights of the network; not needed for those that come with the program.",
     ),
     "detector": click.option(
         "--detector", type=click.Choice(DETECTORS), help="Score a classical detector."
@@ -263,8 +268,9 @@ def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
 
     pick_device(request.device)  # without PyTorch, or without that device: one line
     from tamperscope.models import PAIR_MODELS
+    from tamperscope.models.weights import read_card
 
-    if request.model in PAIR_MODELS:
+    if request.model in PAIR_MODELS or read_card(weights).builder in PAIR_MODELS:
         return _pair_network(request, weights)
 
     options = Options(request.model, weights, request.device, tile=request.tile)
@@ -286,7 +292,7 @@ def _pair_network(request: Request, weights: Path) -> "tuple[Predictor, dict[str
     if request.sizes != "native":
         raise click.UsageError("--sizes is for the networks of ForMa and LoMa")
     card = read_card(weights)
-    if card.builder != request.model:
+    if request.weights is not None and card.builder != request.model:
         raise WeightsError(
             f"{weights} holds weights of {card.builder}, not of {request.model}; name "
             f"--model {card.builder}"
@@ -295,7 +301,7 @@ def _pair_network(request: Request, weights: Path) -> "tuple[Predictor, dict[str
     network: Any = load_weights(weights).to(device)
     facts = {
         "kind": "network",
-        "model": request.model,
+        "model": card.builder,
         "weights": {"file": weights.name, "sha256": sha256(weights), "card": asdict(card)},
         "device": device.type,
         "code": code_fingerprint(("models", "kernels")),

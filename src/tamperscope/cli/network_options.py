@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tamperscope.shipped import PAIR_NETWORK, networks_can_run, shipped_names
+from tamperscope.shipped import PANEL_TASKS, USUAL_TASKS, networks_can_run, shipped_tasks
 
 NETWORK = "biotampernet"
 
@@ -60,7 +60,7 @@ def detectors_of(
         return named, ()
     if weights is not None or asked:
         return (*usual, NETWORK), ()
-    if PAIR_NETWORK not in shipped_names():
+    if not shipped_tasks(USUAL_TASKS):
         return usual, ()
     if networks_can_run():
         return (*usual, NETWORK), ()
@@ -68,3 +68,8 @@ def detectors_of(
         "The network was not asked: PyTorch is not installed. With 'pip install tamperscope[nets]' "
         "it looks as well.",
     )
+
+
+def tasks_of(named: tuple[str, ...], weights: Path | None, asked: bool = False) -> tuple[str, ...]:
+    """Choose what the network is asked: everything where it was asked for, else the usual."""
+    return tuple(PANEL_TASKS) if named or weights is not None or asked else USUAL_TASKS

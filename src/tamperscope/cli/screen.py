@@ -4,7 +4,12 @@ from pathlib import Path
 
 import click
 
-from tamperscope.cli.network_options import NETWORK, check_network_options, detectors_of
+from tamperscope.cli.network_options import (
+    NETWORK,
+    check_network_options,
+    detectors_of,
+    tasks_of,
+)
 from tamperscope.cli.output import one_line, prepare_folder, progress_line
 
 UNREAD_SHOWN = 5
@@ -93,7 +98,7 @@ def command(
     from tamperscope.report import write_report
     from tamperscope.runtime import cpu_count
     from tamperscope.screening.limits import Limits
-    from tamperscope.screening.pair_networks import load_reader
+    from tamperscope.screening.pair_networks import load_readers
     from tamperscope.screening.panels_file import write_panels
     from tamperscope.screening.pipeline import DETECTORS, Options, screen
 
@@ -103,11 +108,11 @@ def command(
         if not chosen:
             raise click.UsageError(f"--no-nets leaves nothing of --detector {NETWORK}")
     # Unfit weights leave an earlier result alone.
-    network = load_reader(weights) if NETWORK in chosen else None
+    networks = load_readers(weights, tasks_of(detectors, weights)) if NETWORK in chosen else ()
     prepare_folder(out, overwrite)
     pages = max_pages or Limits().pages
     options = Options(chosen, panels_file, pages, jobs or cpu_count(), remarks, prevalence)
-    screened = screen(inputs, out, options, progress_line(), network)
+    screened = screen(inputs, out, options, progress_line(), networks)
     screening = screened.screening
     write_panels(out / "panels.json", screening.figures)
     page = write_report(screening, screened.pixels, screened.masks, out)

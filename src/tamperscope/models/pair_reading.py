@@ -81,7 +81,8 @@ class PairReader:
         """Encode a panel, uint8 (height, width, 3) RGB."""
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise ValueError(f"pixels are uint8 (height, width, 3), got {pixels.shape}")
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        own = np.require(pixels, requirements=("C", "W"))  # a copy of what is read-only
+        image = torch.from_numpy(own).to(self.device)
         image = image.permute(2, 0, 1)[None].float() / 255
         size = (pixels.shape[0], pixels.shape[1])
         smaller = working_size(size, self.network.side)

@@ -43,7 +43,7 @@ class Compared:
 
 
 def compare(
-    inputs: Sequence[Path], out: Path, options: Options, network: LoadedReader | None = None
+    inputs: Sequence[Path], out: Path, options: Options, networks: Sequence[LoadedReader] = ()
 ) -> Compared:
     """Compare two pictures, or look inside one.
 
@@ -51,7 +51,7 @@ def compare(
         inputs: One or two image files of a single frame each.
         out: Output folder; exists and is writable.
         options: Detectors; with two pictures only what they share is looked for.
-        network: Runs if it is given; ``options.weights`` is not read here.
+        networks: All of them run.
 
     Raises:
         UnreadableInputError: A file cannot be read, or holds more than one picture.
@@ -79,8 +79,10 @@ def compare(
     by_id = places(figures)
     spliced: list[Spliced] = []
     notes: list[str] = []
-    if network is not None:
-        spliced, notes = _ask_network(network, sources, by_id, seen)
+    for network in networks:
+        marked, told = _ask_network(network, sources, by_id, seen)
+        spliced += marked
+        notes += told
     pairs = [
         finding_of_match(result, by_id)
         if isinstance(result, Proven)
@@ -96,7 +98,7 @@ def compare(
         parameters={
             "detectors": list(options.detectors),
             "split": False,
-            "network": None if network is None else network.facts,
+            "networks": [network.facts for network in networks],
         },
         inputs=tuple(input_hashes(inputs)),
         seconds=round(time.monotonic() - started, 1),
@@ -120,7 +122,7 @@ def _ask_network(
     seen: list[Proven | Marked],
 ) -> tuple[list[Spliced], list[str]]:
     """Let the network look; its matches are added to ``seen``: (marked regions, notes)."""
-    look = NetworkLook(network.reader, PanelCache(sources), network.null)
+    look = NetworkLook(network.reader, PanelCache(sources), network.null, network.tasks)
     ids = [source.id for source in sources]
     answers = look.within(*ids) if len(ids) == 1 else look.between(*ids)
     seen += merged(seen, [one for one in answers if isinstance(one, Proven)])

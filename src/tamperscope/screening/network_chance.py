@@ -49,15 +49,11 @@ class NetworkNull:
     def chance(self, value: float, kind: str) -> tuple[float, str]:
         """Look up how often pristine panels are marked as strongly: (chance, null in words).
 
-        Panels of a modality that the table lacks are held against all of them.
+        Raises:
+            KeyError: The table holds no panels of this modality.
         """
-        own = self.cases.get(kind)
-        what = NAMES[kind]
-        if own is None:
-            highest = sorted((v for n in self.cases.values() for v in n.highest), reverse=True)
-            own = Null(sum(null.cases for null in self.cases.values()), tuple(highest))
-            what = NAMES["chart"]
-        return own.chance(evidence(value)), f"{what}, {own.cases:,} pristine panels"
+        own = self.cases[kind]
+        return own.chance(evidence(value)), f"{NAMES[kind]}, {own.cases:,} pristine panels"
 
 
 def null_of(sha256: str, table: Path = TABLE) -> NetworkNull | None:

@@ -2,8 +2,9 @@
 
 The network marks places and links their cells; the links propose transforms, and only what
 alignment verifies on the pixels becomes a finding with two places. What it marks inside a single
-panel without any such link becomes a finding of its own: a region unlike its surroundings. PyTorch
-is imported when a reader is loaded, so that everything else works where it is not installed.
+panel without any such link becomes a finding of its own: a region unlike its surroundings. Each of
+these tasks may have weights of its own. PyTorch is imported when a reader is loaded, so that
+everything else works where it is not installed.
 """
 
 from collections import OrderedDict
@@ -28,7 +29,7 @@ from tamperscope.screening.joining import join_pieces
 from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of, strength
 from tamperscope.screening.tasks import Proven
 from tamperscope.screening.workers import PanelCache
-from tamperscope.shipped import PAIR_NETWORK, weights_of
+from tamperscope.shipped import PANEL_TASKS, shipped_tasks, weights_of
 
 if TYPE_CHECKING:
     from tamperscope.models.pair_reading import PairReader, PanelReading, ReadPanel
@@ -59,17 +60,51 @@ class LoadedReader:
     reader: "PairReader"
     facts: dict[str, Any]
     null: NetworkNull | None = None  # of these very weights, where there is one
+    tasks: tuple[str, ...] = tuple(PANEL_TASKS)  # that it is asked
 
 
-def load_reader(weights: Path | None, device: str = "auto") -> LoadedReader:
-    """Load the pair network of a weights file; None for the one that comes with the program.
+def load_readers(
+    weights: Path | None, tasks: Sequence[str], device: str = "auto"
+) -> tuple[LoadedReader, ...]:
+    """Load what looks at panels: the given weights, or for each task those that come with us.
+
+    Args:
+        weights: Given by the user, and asked every one of the tasks.
+        tasks: Some of ``PANEL_TASKS``; without ``weights``, those that have none are left out.
+        device: As for :func:`load_reader`.
+
+    Raises:
+        WeightsError: None of the tasks has weights that come with the program; see also
+            :func:`load_reader`.
+    """
+    if weights is not None:
+        return (load_reader(weights, device, tasks=tuple(tasks)),)
+    own = shipped_tasks(tasks)
+    if not own:
+        weights_of(PANEL_TASKS[tasks[0]], None)  # says what is missing, and the way out
+    return tuple(
+        load_reader(weights_of(PANEL_TASKS[task], None), device, tasks=(task,)) for task in own
+    )
+
+
+def reader_for(task: str, readers: Sequence[LoadedReader]) -> "PairReader":
+    """The network that is asked a task; WeightsError if none is."""
+    for loaded in readers:
+        if task in loaded.tasks:
+            return loaded.reader
+    raise WeightsError(f"no weights for the task {task!r}; name some with --weights")
+
+
+def load_reader(
+    weights: Path, device: str = "auto", *, tasks: tuple[str, ...] = tuple(PANEL_TASKS)
+) -> LoadedReader:
+    """Load the pair network of a weights file.
 
     Raises:
         MissingExtraError: PyTorch or safetensors is not installed.
         WeightsError: The file is missing, broken, of another kind of network, or holds NaN.
         DeviceError: The device is not there.
     """
-    weights = weights_of(PAIR_NETWORK, weights)
     place = pick_device(device)
     try:
         import safetensors  # noqa: F401 (asked for by name, so that the message is ours)
@@ -96,8 +131,9 @@ def load_reader(weights: Path | None, device: str = "auto") -> LoadedReader:
         "sha256": digest,
         "data": card.data,
         "device": place.type,
+        "tasks": list(tasks),
     }
-    return LoadedReader(PairReader(network.to(place)), facts, null_of(digest))
+    return LoadedReader(PairReader(network.to(place)), facts, null_of(digest), tasks)
 
 
 class NetworkLook:
@@ -106,15 +142,22 @@ class NetworkLook:
     Args:
         reader: From :func:`load_reader`.
         cache: Gives pixels and prepared panels by id.
-        null: Of the reader's weights; without it a threshold decides which marks are told.
+        null: Of the reader's weights; without it a threshold decides which marks are told. Marks
+            of modalities that it does not hold are not told.
+        tasks: What the network is asked; it finds nothing else.
     """
 
     def __init__(
-        self, reader: "PairReader", cache: PanelCache, null: NetworkNull | None = None
+        self,
+        reader: "PairReader",
+        cache: PanelCache,
+        null: NetworkNull | None = None,
+        tasks: Sequence[str] = tuple(PANEL_TASKS),
     ) -> None:
         self.reader = reader
         self.cache = cache
         self.null = null
+        self.tasks = tasks
         self.unverified = 0  # pairs that the network marks and no alignment confirms
         self.identical: list[tuple[str, str]] = []
         self._read: OrderedDict[str, ReadPanel] = OrderedDict()
@@ -130,6 +173,8 @@ class NetworkLook:
 
     def between(self, first: str, second: str) -> list[Proven]:
         """Find content that two panels share."""
+        if "pairs" not in self.tasks:
+            return []
         pixels = self.cache.pixels(first), self.cache.pixels(second)
         one, two = self.read(first), self.read(second)
         panels = self.cache.panel(first), self.cache.panel(second)
@@ -152,6 +197,11 @@ class NetworkLook:
 
     def within(self, panel: str) -> list[Proven | Spliced]:
         """Find content that one panel holds twice, and regions unlike their surroundings."""
+        copies, seams = "copies" in self.tasks, "seams" in self.tasks
+        if seams and self.null is not None:
+            seams = self.cache.panel(panel).kind in self.null.cases
+        if not (copies or seams):
+            return []
         read, prepared = self.read(panel), self.cache.panel(panel)
         reading = self.reader.alone(read)
         if finite(reading.score) < THRESHOLD:
@@ -160,10 +210,10 @@ class NetworkLook:
             Proven(
                 panel, None, match, stability(prepared, None, match), None, marked(reading.score)
             )
-            for match in verified(prepared, None, self.proposals(read, None))
+            for match in verified(prepared, None, self.proposals(read, None) if copies else ())
         ]
         proven = [one for one in found if one.held]
-        regions = spliced(panel, reading, [one.match for one in proven])
+        regions = spliced(panel, reading, [one.match for one in proven]) if seams else []
         if self.null is not None:
             regions = rare(regions, reading, self.null, prepared.kind)
         return [*proven, *regions]

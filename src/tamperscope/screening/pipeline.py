@@ -120,7 +120,7 @@ def screen(
     out: Path,
     options: Options,
     progress: Progress = _silent,
-    network: LoadedReader | None = None,
+    networks: Sequence[LoadedReader] = (),
 ) -> Screened:
     """Screen documents and images; figures are kept under ``out/evidence/figures``.
 
@@ -132,7 +132,7 @@ def screen(
         out: Output folder; exists and is writable.
         options: Detectors, corrected panels, processes.
         progress: Told what is going on.
-        network: From :func:`tamperscope.screening.pair_networks.load_reader`; runs if it is given.
+        networks: From :func:`tamperscope.screening.pair_networks.load_readers`; all of them run.
 
     Raises:
         PanelsFileError: The corrected panels do not fit.
@@ -144,7 +144,7 @@ def screen(
     interrupted = False
     try:
         _read(inputs, store, found, options, progress)
-        _look(store, found, options, network, progress)
+        _look(store, found, options, networks, progress)
     except KeyboardInterrupt:
         interrupted = True
     by_id = places(found.figures)
@@ -158,7 +158,7 @@ def screen(
         version=__version__,
         commit=commit(),
         seeds={"matching": 0},
-        parameters=_parameters(options, network),
+        parameters=_parameters(options, networks),
         inputs=tuple(input_hashes(inputs)),
         seconds=round(time.monotonic() - started, 1),
         interrupted=interrupted,
@@ -169,12 +169,12 @@ def screen(
     return Screened(screening, store, masks)
 
 
-def _parameters(options: Options, network: LoadedReader | None) -> dict[str, object]:
+def _parameters(options: Options, networks: Sequence[LoadedReader]) -> dict[str, object]:
     """Options as JSON values; processes are left out, they do not change what is found."""
     values = asdict(options)
     values.pop("jobs")
     values.pop("remarks")
-    values["network"] = None if network is None else network.facts
+    values["networks"] = [network.facts for network in networks]
     values["detectors"] = list(options.detectors)
     values["panels_file"] = None if options.panels_file is None else options.panels_file.name
     return values
@@ -208,7 +208,7 @@ def _look(
     store: FigureStore,
     found: _Found,
     options: Options,
-    network: LoadedReader | None,
+    networks: Sequence[LoadedReader],
     progress: Progress,
 ) -> None:
     """Look inside panels and between them, then hold every match against the other panels."""
@@ -221,7 +221,7 @@ def _look(
         for done, result in enumerate(work.run(look_within, tasks), start=1):
             found.take(result)
             progress("Looking inside panels", done, len(tasks))
-        if not options.matchers and network is None:
+        if not options.matchers and not networks:
             return
         pairs = _shortlist(work, sources, found, progress)
         if options.matchers:
@@ -229,7 +229,7 @@ def _look(
             for done, result in enumerate(work.run(look_between, compared), start=1):
                 found.take(result)
                 progress("Comparing panels", done, len(compared))
-        if network is not None:
+        for network in networks:
             _ask_network(network, sources, pairs, found, progress)
         _control(work, sources, found, progress)
 
@@ -260,7 +260,7 @@ def _ask_network(
     progress: Progress,
 ) -> None:
     """Let the network look inside panels and at the pairs of the short list, in this process."""
-    look = NetworkLook(network.reader, PanelCache(sources), network.null)
+    look = NetworkLook(network.reader, PanelCache(sources), network.null, network.tasks)
     for done, source in enumerate(sources, start=1):
         for answer in look.within(source.id):
             if isinstance(answer, Spliced):
@@ -268,9 +268,10 @@ def _ask_network(
             else:
                 found.proven += merged(found.proven, [answer])
         progress("Asking the network about panels", done, len(sources))
-    for done, (first, second) in enumerate(pairs, start=1):
+    asked = pairs if "pairs" in network.tasks else ()
+    for done, (first, second) in enumerate(asked, start=1):
         found.proven += merged(found.proven, look.between(first, second))
-        progress("Asking the network about pairs", done, len(pairs))
+        progress("Asking the network about pairs", done, len(asked))
     names = {id: place.name for id, place in places(found.figures).items()}
     found.notes += network_notes(look, names)
 
