@@ -8,8 +8,10 @@ networks are chosen on one draw of samples and measured on another. Three tasks,
 them: ``edd`` pairs that share content, ``idd`` copies inside a panel, ``cstd`` seams in blots.
 
 Methods: *everything* marks every pixel; *classical* is what a screening without network would tell
-(verified matches that hold when disturbed, or seams and pasted boxes); each network; and *both*,
-which adds the network's marks to the classical ones wherever the network is sure of the image.
+(verified matches that hold when disturbed, or seams and pasted boxes); each network; *both*, which
+adds the network's marks to the classical ones wherever the network is sure of the image; and
+*screened*, what a screening tells with the network: of what it links only what can be aligned, of
+what it marks only what pristine panels seldom show.
 Scores: pooled over pixels of all samples, pristine ones included, and over images; 95 % intervals
 by bootstrap of whole sources. Results: ``benchmarks/results/held_out_TASK.json``.
 """
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 
 from tamperscope.errors import ForgeError
 from tamperscope.evaluation import resampling
+from tamperscope.evaluation.intervals import bootstrap_by_source, clopper_pearson
 from tamperscope.evaluation.metrics import Mask, count
 from tamperscope.matching.match import Match, PreparedPanel
 from tamperscope.matching.pasted import find_pasted
@@ -37,20 +40,17 @@ from tamperscope.matching.reuse import match_between, match_within
 from tamperscope.matching.seams import find_erased, find_seams
 from tamperscope.matching.stability import stability
 from tamperscope.models.pair_reading import PairReader
-from tamperscope.models.weights import load_weights
 from tamperscope.runtime import metadata
-from tamperscope.shipped import weights_of
+from tamperscope.screening.pair_networks import LoadedReader, NetworkLook, Spliced, load_reader
+from tamperscope.shipped import PANEL_TASKS, weights_of
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.opening import open_sources
 from tamperscope.synth.recipe import find_recipe
 from tamperscope.synth.sample import Sample
 
 RESULTS = Path(__file__).parent / "results"
-TASKS = {
-    "edd": "biotampernet_small_pairs",
-    "idd": "biotampernet_small_copies",
-    "cstd": "biotampernet_small_seams",
-}
+FORMAT = "tamperscope-held-out/1"
+TASKS = {"edd": "pairs", "idd": "copies", "cstd": "seams"}  # as the paper and as we call them
 SCORES = {"pixel_mcc": resampling.pooled_mcc, "pixel_f1": resampling.pooled_f1}
 STEPS = np.round(np.arange(0.1, 0.96, 0.05), 2)  # thresholds that are tried
 FALSE_ALARMS = 0.02  # of pristine images, to which a network's threshold for "both" is set
@@ -90,9 +90,9 @@ class Tally:
         for name, score in SCORES.items():
             found[name] = interval(pixels, groups, score, rng)
         found["image_mcc"] = interval(images, groups, resampling.pooled_mcc, rng)
-        hits, alarms, misses, rejections = images.sum(axis=0)
-        found |= {"found": f"{hits:.0f} of {hits + misses:.0f}"}
-        return found | {"false_alarms": f"{alarms:.0f} of {alarms + rejections:.0f}"}
+        changed = images[:, 0] + images[:, 2] > 0
+        found["found"] = share(images[:, 0], changed, groups, rng)
+        return found | {"false_alarms": share(images[:, 1], ~changed, groups, rng)}
 
 
 def interval(
@@ -101,6 +101,25 @@ def interval(
     """One score, and its 95 % interval."""
     value = float(score(rows.sum(axis=0)))
     return {"value": value, "interval": resampling.interval(rows, groups, score, rng)}
+
+
+def share(
+    outcomes: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    groups: list[str],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Share of the chosen images with its intervals, as the error card reads it."""
+    own = outcomes[chosen].tolist()
+    sources = [group for group, one in zip(groups, chosen, strict=True) if one]
+    successes, trials = int(sum(own)), len(own)
+    return {
+        "successes": successes,
+        "trials": trials,
+        "share": successes / trials,
+        "interval": clopper_pearson(successes, trials),
+        "interval_by_origin": bootstrap_by_source(own, sources, rng),
+    }
 
 
 def samples(corpus: Path, task: str, size: int, number: int, seed: int) -> Iterator[Sample]:
@@ -165,6 +184,35 @@ def answer(reader: PairReader, sample: Sample) -> tuple[Heatmaps, float]:
     return [pair.first.heatmap, pair.second.heatmap], pair.score
 
 
+class Shown:
+    """The panels of one sample, as a screening hands them to a network."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+
+    def pixels(self, panel: str) -> NDArray[np.uint8]:
+        """Pixels of panel "0" or "1"."""
+        return self.sample.panels[int(panel)]
+
+    def panel(self, panel: str) -> PreparedPanel:
+        """The same, prepared."""
+        return prepare(self.pixels(panel), self.sample.modality)
+
+
+def told_by(network: LoadedReader, task: str, sample: Sample) -> list[Mask]:
+    """What a screening tells of the network's answers: links that align, and rare marks."""
+    shown: Any = Shown(sample)
+    look = NetworkLook(network.reader, shown, network.null, (TASKS[task],))
+    marks = [np.zeros(pixels.shape[:2], np.bool_) for pixels in sample.panels]
+    for found in look.between("0", "1") if len(marks) == 2 else look.within("0"):
+        if isinstance(found, Spliced):
+            marks[0] |= found.mask
+        else:
+            marks[0] |= found.match.source_mask
+            marks[-1] |= found.match.target_mask
+    return marks
+
+
 @dataclass(frozen=True)
 class Chosen:
     """Thresholds of one network, from the draw that is not measured."""
@@ -200,14 +248,14 @@ def image_mcc(fired: NDArray[np.bool_], changed: NDArray[np.bool_]) -> float:
     return float(resampling.pooled_mcc(rows))
 
 
-def measured(task: str, networks: dict[str, PairReader], asked: argparse.Namespace) -> dict:
+def measured(task: str, networks: dict[str, LoadedReader], asked: argparse.Namespace) -> dict:
     """Scores of every method on one task."""
     score = "pixel_f1" if task == "cstd" else "pixel_mcc"
     draw = (asked.corpus, task, asked.size)
     chosen: dict[str, Chosen] = {}
     learned = list(samples(*draw, asked.choose, CHOOSING)) if networks else []
-    for name, reader in networks.items():
-        answers = [answer(reader, sample) for sample in learned]
+    for name, network in networks.items():
+        answers = [answer(network.reader, sample) for sample in learned]
         chosen[name] = Chosen.on(answers, [truths_of(s, task) for s in learned], score)
         print(f"{name}: {chosen[name]}", flush=True)
     look: Callable[[Sample], list[Mask]] = classical_seams if task == "cstd" else classical
@@ -221,35 +269,46 @@ def measured(task: str, networks: dict[str, PairReader], asked: argparse.Namespa
         marks = look(sample)
         fired = any(mark.any() for mark in marks)
         tallies["classical"].add(marks, truths, fired)
-        for name, reader in networks.items():
-            heatmaps, value = answer(reader, sample)
+        for name, network in networks.items():
+            heatmaps, value = answer(network.reader, sample)
             own = chosen[name]
             seen = [heat > own.pixel for heat in heatmaps]
             tallies.setdefault(name, Tally()).add(seen, truths, value > own.image)
             sure = value > own.sure
             both = [a | b for a, b in zip(marks, seen, strict=True)] if sure else marks
             tallies.setdefault(f"both, {name}", Tally()).add(both, truths, fired or sure)
-        print(f"\r{task}: {len(groups)} of {asked.count}", end="", file=sys.stderr)
-    print(file=sys.stderr)
+            told = [a | b for a, b in zip(marks, told_by(network, task, sample), strict=True)]
+            tally = tallies.setdefault(f"screened, {name}", Tally())
+            tally.add(told, truths, any(mark.any() for mark in told))
+        if len(groups) % 20 == 0:
+            print(f"{task}: {len(groups)} of {asked.count}", file=sys.stderr, flush=True)
     return {
         "task": task,
         "size": asked.size,
         "samples": len(groups),
         "sources": len(set(groups)),
+        "networks": {name: network.facts for name, network in networks.items()},
         "thresholds": {name: vars(own) for name, own in chosen.items()},
         "methods": {name: tally.scores(groups) for name, tally in tallies.items()},
     }
 
 
-def readers_of(task: str, named: list[str]) -> dict[str, PairReader]:
+def networks_of(task: str, named: list[str]) -> dict[str, LoadedReader]:
     """Load the networks that were named, or the one that comes with the program."""
     pairs = [text.partition(":") for text in named] or [("BioTamperNet", ":", "")]
     return {
-        name.strip(): PairReader(
-            load_weights(weights_of(TASKS[task], Path(path.strip()) if path.strip() else None))
+        name.strip(): load_reader(
+            weights_of(PANEL_TASKS[TASKS[task]], Path(path.strip()) if path.strip() else None)
         )
         for name, _, path in pairs
     }
+
+
+def command(task: str, asked: argparse.Namespace) -> str:
+    """The command that makes this result again."""
+    named = "".join(f' --network "{text}"' for text in asked.network)
+    numbers = f"--size {asked.size} --count {asked.count} --choose {asked.choose}"
+    return f"python -m benchmarks.held_out --task {task}{named} {numbers}"
 
 
 def main() -> None:
@@ -266,13 +325,15 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     cv2.setNumThreads(asked.threads)
     for task in asked.task or list(TASKS):
-        result = metadata(SEED) | measured(task, readers_of(task, asked.network), asked)
+        result = {
+            "format": FORMAT,
+            "metadata": {**metadata(SEED), "command": command(task, asked)},
+            **measured(task, networks_of(task, asked.network), asked),
+        }
         out = asked.out or RESULTS / f"held_out_{task}.json"
         out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         for name, scores in result["methods"].items():
-            told = {
-                k: round(v["value"], 3) if isinstance(v, dict) else v for k, v in scores.items()
-            }
+            told = {k: round(v.get("value", v.get("share")), 3) for k, v in scores.items()}
             print(f"{task} {name}: {json.dumps(told)}", flush=True)
         print(out)
 

@@ -44,7 +44,7 @@ TURN = 0.02  # seconds of timed calls; a single call that takes longer is a turn
 # Batch x channels x states x steps up to which they run: minutes or gigabytes lie beyond.
 CHUNKED_WORK = 1.1e8
 LOOP_WORK = {
-    False: {"forward": 2.1e8, "forward+backward": 2.1e8},
+    False: {"forward": 2.1e8, "forward+backward": 2.1e8},  # the latter with several threads only
     True: {"forward": 1.1e8, "forward+backward": 1.3e7},  # brief
 }
 
@@ -143,7 +143,7 @@ def measured(operator: str, direction: str, shape: dict, threads: int, brief: bo
     elements = batch * 4 * channel * side * side
     is_forward = direction == "forward"
     clock = time.process_time if brief else time.perf_counter
-    most = LOOP_WORK[brief][direction]
+    most = LOOP_WORK[brief or (threads == 1 and not is_forward)][direction]
     runs = planned(forward if is_forward else both_ways, inputs, by, elements * states, most, brief)
     measures: dict[str, Callable[[], float]] = {}
     moved = 4 * 3 * elements

@@ -37,7 +37,7 @@ from tamperscope.training.stepping import Stepper
 
 ROOT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "training.json"
-RECIPES = ("biotampernet_small", "forma_small", "loma_small")
+RECIPES = ("biotampernet_small_pairs", "forma_small", "loma_small")
 SETTINGS = (  # name, threads of the network, workers
     ("baseline: no worker, 1 thread", 1, 0),
     ("1 worker, 1 thread", 1, 1),

@@ -120,10 +120,43 @@ def bench(result: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
+TASKS = {
+    "edd": "Pairs of panels that share content",
+    "idd": "Content repeated inside a panel",
+    "cstd": "Seams in blots",
+}
+
+
+def held_out(result: dict[str, Any]) -> str:
+    """Networks of panels and the classical detectors on forged panels of held-out sources."""
+    rows = []
+    for name, scores in result["methods"].items():
+        cells = [with_interval(scores[key]) for key in ("pixel_mcc", "pixel_f1", "image_mcc")]
+        rows.append([name, *cells, share(scores["found"]), share(scores["false_alarms"])])
+    size = result["size"]
+    return "\n".join([
+        f"## {TASKS[result['task']]}: networks and classical detectors\n", made_by(result),
+        f"{result['samples']} samples of {size} x {size} pixels, forged from {result['sources']} "
+        "sources that no network learned from.\n",
+        table(["method", "pixel MCC", "pixel F1", "image MCC", "found", "false alarms"], rows),
+    ])  # fmt: skip
+
+
+def with_interval(score: dict[str, Any]) -> str:
+    """A score and its interval by origin."""
+    if score["interval"] is None:
+        return f"{score['value']:.3f}"
+    low, high = score["interval"]
+    return f"{score['value']:.3f} ({low:.3f}-{high:.3f})"
+
+
 SECTIONS = {
     "duplicates.json": duplicates,
     "seams.json": seams,
     "bench_classical.json": bench,
+    "held_out_edd.json": held_out,
+    "held_out_idd.json": held_out,
+    "held_out_cstd.json": held_out,
 }
 
 

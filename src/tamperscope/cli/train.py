@@ -107,8 +107,8 @@ def command(
 
     \b
     Examples:
-      tamperscope train examples/biotampernet_small.toml --out runs/bio
-      tamperscope train examples/biotampernet_small.toml --dry-run --threads 1
+      tamperscope train examples/biotampernet_small_pairs.toml --out runs/bio
+      tamperscope train examples/biotampernet_small_pairs.toml --dry-run --threads 1
 
     The same command goes on where a run was stopped, whatever stopped it; --minutes, Ctrl-C and
     SIGTERM leave a checkpoint. A folder that holds the run of another recipe is an error.
