@@ -1,6 +1,6 @@
 """Does BioTamperNet learn to match? Short trainings on forged panels, answers for held-out sources.
 
-    python -m benchmarks.pairs_check                          5 x 10 processor minutes, and forging
+    python -m benchmarks.pairs_check                          7 x 10 processor minutes, and forging
     python -m benchmarks.pairs_check --recipe idd --size 192  copies inside a panel
     python -m benchmarks.pairs_check --minutes 4 --network "no loss: matching=0"
 
@@ -22,7 +22,7 @@ import json
 import math
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from tamperscope.errors import ForgeError
+from tamperscope.evaluation import resampling
 from tamperscope.evaluation.metrics import Counts, count, mcc_or_zero
 from tamperscope.models import PairNetwork, create_model
 from tamperscope.models.pair_network import PairLogits, mask_score
@@ -50,6 +51,8 @@ NETWORKS = (
     "published affinity: descriptor='encoder' consensus=False alpha=5.0 matching=0",
     "published affinity, matching loss: descriptor='encoder' consensus=False alpha=5.0",
     "without affinity: affinity=False",
+    "without self-attention: self_attention=False",
+    "without cross-attention: cross_attention=False",
 )
 RECIPES = ("edd", "idd", "cstd")
 SEED = 0
@@ -68,6 +71,7 @@ class Panels:
     copies: tuple[Tensor, ...]  # bool (sample, height, width)
     partners: tuple[Tensor, ...]  # (sample, partner, 2, rows, columns)
     operations: tuple[str, ...]
+    groups: tuple[str, ...]  # the source of every sample
     both: bool  # whether originals are to be marked; of a seam the seam alone is
 
     @property
@@ -109,6 +113,7 @@ def forged(
         tuple(stacked([s.targets[i] for s in samples]) for i in sides),
         tuple(stacked([maps[i] for maps in partners]) for i in sides),
         tuple(s.operation for s in samples),
+        tuple(s.groups[0] for s in samples),
         both=recipe_name != "cstd",
     )
 
@@ -185,14 +190,29 @@ def answers(network: PairNetwork, panels: Panels) -> tuple[list[np.ndarray], np.
     return [heat.numpy() for heat in joined], scores.numpy()
 
 
-def scored(heatmaps: list[np.ndarray], scores: np.ndarray, panels: Panels) -> dict[str, float]:
-    """Pooled pixel scores, shares of originals and copies that were marked, and image scores."""
+def scored(heatmaps: list[np.ndarray], scores: np.ndarray, panels: Panels) -> dict[str, Any]:
+    """Pooled pixel scores, shares of originals and copies that were marked, and image scores.
+
+    Intervals are 95 %, by bootstrap of whole sources.
+    """
     marked = [heat > 0.5 for heat in heatmaps]
     total = Counts()
     for mine, truth in zip(marked, panels.masks, strict=True):
         total += count(mine, truth.numpy())
     images = count(scores > 0.5, panels.changed)
+    rows = {"pixel": np.zeros((len(scores), 4)), "image": np.zeros((len(scores), 4))}
+    for index, changed in enumerate(panels.changed):
+        for mine, truth in zip(marked, panels.masks, strict=True):
+            rows["pixel"][index] += astuple(count(mine[index], truth[index].numpy()))
+        rows["image"][index] = astuple(count(scores[index] > 0.5, changed))
+    intervals = {
+        f"{name}_mcc_interval": resampling.interval(
+            own, panels.groups, resampling.pooled_mcc, np.random.default_rng(SEED)
+        )
+        for name, own in rows.items()
+    }
     return {
+        **intervals,
         "pixel_f1": total.f1,
         "pixel_mcc": mcc_or_zero(total),
         "pixel_precision": total.precision,
