@@ -16,9 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from tamperscope.errors import ForgeError
+from tamperscope.matching.prepare import prepare
 from tamperscope.runtime import metadata
+from tamperscope.screening.annotations import annotation_mask
 from tamperscope.screening.network_chance import FORMAT, TABLE, evidence, strength
-from tamperscope.screening.pair_networks import LoadedReader, load_reader, spliced
+from tamperscope.screening.pair_networks import (
+    LoadedReader,
+    load_reader,
+    spliced,
+    without_rims,
+)
 from tamperscope.shipped import PANEL_TASKS, weights_of
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.operations import OPERATIONS
@@ -84,13 +91,14 @@ def measured(
             sample = make_sample(own, source, seed, 0, index)
         except ForgeError:
             continue
-        values.append(strongest(loaded, sample.panels[0]))
+        values.append(strongest(loaded, sample.panels[0], kind))
     return values
 
 
-def strongest(loaded: LoadedReader, pixels: np.ndarray) -> float:
+def strongest(loaded: LoadedReader, pixels: np.ndarray, kind: str) -> float:
     """Evidence of the strongest mark in a panel; 0 where nothing is marked."""
-    reading = loaded.reader.alone(loaded.reader.read(pixels))
+    panel = prepare(pixels, kind, annotation_mask(pixels))
+    reading = without_rims(loaded.reader.alone(loaded.reader.read(pixels)), panel)
     marks = spliced("", reading, ())
     return max((evidence(strength(reading.heatmap, one.mask)) for one in marks), default=0.0)
 

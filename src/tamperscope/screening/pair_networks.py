@@ -27,6 +27,7 @@ from tamperscope.runtime import pick_device
 from tamperscope.screening.findings import Mask, Place, region
 from tamperscope.screening.joining import join_pieces
 from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of, strength
+from tamperscope.screening.rims import rims
 from tamperscope.screening.tasks import Proven
 from tamperscope.screening.workers import PanelCache
 from tamperscope.shipped import PANEL_TASKS, shipped_tasks, weights_of
@@ -213,7 +214,10 @@ class NetworkLook:
             for match in verified(prepared, None, self.proposals(read, None) if copies else ())
         ]
         proven = [one for one in found if one.held]
-        regions = spliced(panel, reading, [one.match for one in proven]) if seams else []
+        regions = []
+        if seams:
+            inner = without_rims(reading, prepared)
+            regions = spliced(panel, inner, [one.match for one in proven])
         if self.null is not None:
             regions = rare(regions, reading, self.null, prepared.kind)
         return [*proven, *regions]
@@ -254,6 +258,12 @@ def verified(
     """Matches that alignment confirms, pieces of one joined."""
     found = (verify(a, b, proposal) for proposal in proposals)
     return join_pieces([match for match in found if match is not None])
+
+
+def without_rims(reading: "PanelReading", panel: PreparedPanel) -> "PanelReading":
+    """Take the marks off where the panel begins: nobody made those transitions."""
+    heatmap = np.where(rims(panel), np.float32(0), reading.heatmap)
+    return replace(reading, heatmap=heatmap)
 
 
 def spliced(panel: str, reading: "PanelReading", matches: Sequence[Match]) -> list[Spliced]:
