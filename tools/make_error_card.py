@@ -64,6 +64,12 @@ BLOTS_SEEN = (
     "more frequent on others."
 )
 JOIN = Set(("recall", "join", "all"), "blots or gels with a strip cut out and the gap closed")
+CUT_PIECES = "pieces of blots or gels, 256 x 256 pixels, with a lane cut out or put in by a program"
+PIECES = "pieces of blots or gels as they are, some with letters"
+WITH_RIMS = (
+    "Many of these pieces hold rims of blots and letters, as a poor split into panels leaves them. "
+    "Any mark on a piece counts, wherever it is."
+)
 PATCH = Set(("recall", "patch", "all"), "blots or gels with a piece from elsewhere in them laid on")
 FLAT = Set(
     ("recall", "erased", "all"), "blots or gels with a place filled evenly, with a gradient or blur"
@@ -73,6 +79,10 @@ BOXED = Set(
     "blots or gels with a piece from elsewhere in them laid on",
 )
 PLAIN_BLOTS = "blots or gels left as they are"
+OTHER_STYLES = (
+    "from scans and photographs of laboratories and from whole figures of journals, none of whose "
+    "sources the network learned from or was calibrated on"
+)
 STORED = (
     "A third of the changed blots was then stored as JPEG, and another third made smaller and "
     "stored as JPEG, as papers do; either hides transitions."
@@ -112,6 +122,18 @@ MEASURES = (
         "erased", "Unnaturally flat area", "seams.json", "panel", ("seams",),
         FLAT, (Set(("false_alarms", "erased"), PLAIN_BLOTS),),
         "", "blot", (BLOTS_SEEN,),
+    ),
+    *(
+        Measure(
+            "seam", "Abrupt transition", "held_out_cstd_other.json", "panel", detectors,
+            Set(("methods", method, "found"), CUT_PIECES, origin=OTHER_STYLES),
+            (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
+            f"a lane cut out or put in, {case}", "blot", (WITH_RIMS,),
+        )
+        for method, case, detectors in (
+            ("classical", "without the network", ("seams",)),
+            ("screened, BioTamperNet", "with the network", ("seams", "biotampernet")),
+        )
     ),
     Measure(
         "splice", "Unlike its surroundings", "seams.json", "panel", ("seams",),

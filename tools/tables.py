@@ -137,7 +137,7 @@ def held_out(result: dict[str, Any]) -> str:
     return "\n".join([
         f"## {TASKS[result['task']]}: networks and classical detectors\n", made_by(result),
         f"{result['samples']} samples of {size} x {size} pixels, forged from {result['sources']} "
-        "sources that no network learned from.\n",
+        f"sources that no network learned from ({', '.join(result['uses'])} pictures).\n",
         table(["method", "pixel MCC", "pixel F1", "image MCC", "found", "false alarms"], rows),
     ])  # fmt: skip
 
@@ -157,6 +157,7 @@ SECTIONS = {
     "held_out_edd.json": held_out,
     "held_out_idd.json": held_out,
     "held_out_cstd.json": held_out,
+    "held_out_cstd_other.json": held_out,
 }
 
 

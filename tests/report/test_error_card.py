@@ -134,7 +134,7 @@ def test_every_kind_of_panel_is_measured_for_reuse():
 
 
 def test_the_tool_takes_the_outer_ends_of_both_intervals(tmp_path):
-    for name in ("duplicates.json", "seams.json"):
+    for name in {measure.file for measure in make_error_card.MEASURES}:
         data = json.loads((make_error_card.RESULTS / name).read_text())
         if name == "seams.json":
             data["recall"]["erased"]["all"] = {
@@ -173,7 +173,7 @@ def test_a_measurement_of_another_result_is_one_more_entry(tmp_path, monkeypatch
 
 
 def test_the_tool_refuses_results_of_other_detectors(tmp_path):
-    for name in ("duplicates.json", "seams.json"):
+    for name in {measure.file for measure in make_error_card.MEASURES}:
         data = json.loads((make_error_card.RESULTS / name).read_text())
         data["metadata"]["detectors"] = ["dense-field-fmt"]
         (tmp_path / name).write_text(json.dumps(data))

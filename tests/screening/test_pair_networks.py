@@ -38,7 +38,10 @@ def cache(tmp_path_factory):
     wide = scene(224, 224 + SHIFT)
     doubled = scene(192, 384, seed=5)
     doubled[:, 192:] = doubled[:, :192]
+    page = scene(224, 224, seed=9)
+    page[:, :60] = 255
     pictures = {
+        "page": page,
         "left": wide[:, :224],
         "right": wide[:, SHIFT:],
         "other": scene(224, 224, seed=9),
@@ -116,6 +119,12 @@ def test_marks_without_a_second_place_are_regions_of_their_own(look):
     assert isinstance(found, Spliced)
     assert found.mask.all()
     assert found.score > 0.9
+
+
+def test_marks_where_a_panel_begins_are_not_told(look):
+    (found,) = look.within("page")
+    assert not found.mask[:, :64].any()
+    assert found.mask[:, 72:].mean() > 0.9
 
 
 def test_a_mark_that_pristine_panels_show_as_well_is_left_out(cache):
