@@ -34,7 +34,7 @@ from tamperscope.synth.sources import PictureSource
 
 RECIPE = "cstd"  # the one that the weights learned from
 USES = ("redistribute", "unverified", "internal")  # nothing is learned here, so all may serve
-SIZES = ((256, 256), (192, 256), (320, 320), (128, 256))  # in turn
+SIZES = ((256, 256), (192, 384), (384, 512), (128, 256), (320, 640))  # in turn
 MOST_TRIED = 4  # samples asked for, for each that is wanted
 
 
@@ -98,7 +98,7 @@ def measured(
 def strongest(loaded: LoadedReader, pixels: np.ndarray, kind: str) -> float:
     """Evidence of the strongest mark in a panel; 0 where nothing is marked."""
     panel = prepare(pixels, kind, annotation_mask(pixels))
-    reading = without_rims(loaded.reader.alone(loaded.reader.read(pixels)), panel)
+    reading = without_rims(loaded.reader.in_tiles(pixels), panel)
     marks = spliced("", reading, ())
     return max((evidence(strength(reading.heatmap, one.mask)) for one in marks), default=0.0)
 

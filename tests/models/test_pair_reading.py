@@ -238,3 +238,21 @@ def test_a_network_without_affinity_shows_none():
 def test_what_is_no_panel_is_refused(reader):
     with pytest.raises(ValueError, match="uint8"):
         reader.read(np.zeros((8, 8), np.uint8))
+
+
+def test_a_panel_of_one_tile_is_read_as_it_is_and_larger_ones_tile_by_tile():
+    network = create_model("biotampernet_test", seed=3).eval()
+    reader = PairReader(network)
+    tile = reader.tile
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (tile - 24, tile, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(
+        reader.in_tiles(small).heatmap, reader.alone(reader.read(small)).heatmap
+    )
+    large = rng.integers(0, 256, (tile + 40, 2 * tile, 3), dtype=np.uint8)
+    told = reader.in_tiles(large)
+    assert told.heatmap.shape == large.shape[:2]
+    corner = reader.alone(reader.read(large[:tile, :tile])).heatmap
+    # Up to where the next tiles begin, the first one alone decides.
+    np.testing.assert_allclose(told.heatmap[:32, : tile // 2], corner[:32, : tile // 2], atol=1e-6)
+    assert np.abs(told.heatmap - reader.alone(reader.read(large)).heatmap).max() > 1e-3

@@ -28,6 +28,7 @@ from tamperscope.models.pair_network import (
     PanelFeatures,
     mask_score,
 )
+from tamperscope.models.tiling import GRID, blending_weights, tile_ranges
 
 Heatmap = NDArray[np.float32]  # (height, width) of the panel, values in [0, 1]
 BAND = 2  # cells beside a cut whose logits are not used
@@ -75,6 +76,11 @@ class PairReader:
     def __init__(self, network: PairNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
         self.device = next(network.parameters()).device
+
+    @property
+    def tile(self) -> int:
+        """Pixels of a side of the largest square that is read without being shrunk."""
+        return max(self.network.side // GRID, 2) * GRID
 
     @torch.inference_mode()
     def read(self, pixels: NDArray[np.uint8]) -> ReadPanel:
@@ -124,6 +130,23 @@ class PairReader:
     def alone(self, panel: ReadPanel) -> PanelReading:
         """Mark what one panel holds twice, or what was pasted into it."""
         return reading(single_logits(self.network, panel.image, panel.features), panel.size)
+
+    @torch.inference_mode()
+    def in_tiles(self, pixels: NDArray[np.uint8]) -> PanelReading:
+        """Mark what changes abruptly in a panel, uint8 (height, width, 3), at its own size.
+
+        A seam is a few pixels wide: shrunk to the network's ``side``, a large panel has lost it. So
+        it is read tile by tile, and what tiles say of a place is averaged. Copies of what lies in
+        another tile are not seen.
+        """
+        down, across = (tile_ranges(length, self.tile) for length in pixels.shape[:2])
+        heatmap = np.zeros(pixels.shape[:2], np.float32)
+        for rows, down_weights in zip(down, blending_weights(down), strict=True):
+            for columns, across_weights in zip(across, blending_weights(across), strict=True):
+                place = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+                weights = down_weights.numpy()[:, None] * across_weights.numpy()
+                heatmap[place] += self.alone(self.read(pixels[place])).heatmap * weights
+        return PanelReading(heatmap, None, float(mask_score(torch.from_numpy(heatmap)[None])))
 
     @torch.inference_mode()
     def links(self, first: ReadPanel, second: ReadPanel | None = None) -> Links:

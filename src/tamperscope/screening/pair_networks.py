@@ -203,6 +203,11 @@ class NetworkLook:
             seams = self.cache.panel(panel).kind in self.null.cases
         if not (copies or seams):
             return []
+        proven = self.copies(panel) if copies else []
+        return [*proven, *(self.marks(panel, proven) if seams else [])]
+
+    def copies(self, panel: str) -> list[Proven]:
+        """Find content that one panel holds twice."""
         read, prepared = self.read(panel), self.cache.panel(panel)
         reading = self.reader.alone(read)
         if finite(reading.score) < THRESHOLD:
@@ -211,16 +216,21 @@ class NetworkLook:
             Proven(
                 panel, None, match, stability(prepared, None, match), None, marked(reading.score)
             )
-            for match in verified(prepared, None, self.proposals(read, None) if copies else ())
+            for match in verified(prepared, None, self.proposals(read, None))
         ]
-        proven = [one for one in found if one.held]
-        regions = []
-        if seams:
-            inner = without_rims(reading, prepared)
-            regions = spliced(panel, inner, [one.match for one in proven])
-        if self.null is not None:
-            regions = rare(regions, reading, self.null, prepared.kind)
-        return [*proven, *regions]
+        return [one for one in found if one.held]
+
+    def marks(self, panel: str, known: Sequence[Proven]) -> list[Spliced]:
+        """Find regions unlike their surroundings that no known match explains."""
+        pixels = self.cache.pixels(panel)
+        whole = max(pixels.shape[:2]) <= self.reader.tile
+        reading = self.reader.alone(self.read(panel)) if whole else self.reader.in_tiles(pixels)
+        if finite(reading.score) < THRESHOLD:
+            return []
+        prepared = self.cache.panel(panel)
+        reading = without_rims(reading, prepared)
+        regions = spliced(panel, reading, [one.match for one in known])
+        return regions if self.null is None else rare(regions, reading, self.null, prepared.kind)
 
     def proposals(self, one: "ReadPanel", two: "ReadPanel | None") -> list[Proposal]:
         """Transforms that the links of the network suggest; none where it has no affinity."""
