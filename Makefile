@@ -1,7 +1,7 @@
 # make demo    set up, screen the example paper, print where the report is
 # make test    set up, run the tests
 # make bench   set up, run every benchmark and write benchmarks/results/
-# make weights train the weights that come with the program again (hours), and calibrate them
+# make weights train the weights that come with the program again (two hours), and calibrate them
 # Everything lives in .venv; nothing is installed outside this folder.
 
 PYTHON ?= python3
@@ -38,11 +38,11 @@ bench: $(VENV)/.core
 
 # A training that was stopped goes on where it was. The corpus is expected in ../shared/corpus.
 weights: $(VENV)/.core
-	for task in pairs copies seams; do \
-	  $(BIN)/tamperscope train examples/biotampernet_small_$$task.toml --out runs/$$task --threads 1 && \
-	  $(BIN)/python -m tools.ship_weights runs/$$task/best.safetensors \
-	    --name biotampernet_small_$$task || exit 1; \
+	for part in pairs pairs_large seams; do \
+	  $(BIN)/tamperscope train examples/biotampernet_small_$$part.toml --out runs/$$part --threads 1 || exit 1; \
 	done
+	$(BIN)/python -m tools.ship_weights runs/pairs_large/best.safetensors --name biotampernet_small_pairs
+	$(BIN)/python -m tools.ship_weights runs/seams/best.safetensors --name biotampernet_small_seams
 	$(BIN)/python -m tools.calibrate_network --corpus ../shared/corpus
 
 # Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.
