@@ -29,7 +29,7 @@ from PIL import Image, ImageOps
 from tamperscope.records import Figure
 from tamperscope.runtime import metadata
 from tamperscope.screening.panels import find_panels
-from tamperscope.shipped import PAIR_NETWORK, shipped_names
+from tamperscope.shipped import USUAL_TASKS, shipped_tasks
 
 RESULT = Path(__file__).parent / "results" / "screening.json"
 PANELS_A_PAGE = 5
@@ -134,7 +134,7 @@ def screen(path: Path, jobs: int, nets: bool) -> dict[str, object]:
     panels = [panel for figure in result["figures"] for panel in figure["panels"]]
     return {
         "document": path.name,
-        "network": result["run"]["parameters"]["network"] is not None,
+        "network": bool(result["run"]["parameters"]["networks"]),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(
             after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
         for panels in options.panels:
             path = Path(folder) / f"made_{panels // PANELS_A_PAGE}_pages_{panels}_panels.pdf"
             make_pdf(originals(options.corpus, panels, options.seed), path)
-            for nets in (False, True) if PAIR_NETWORK in shipped_names() else (False,):
+            for nets in (False, True) if shipped_tasks(USUAL_TASKS) else (False,):
                 rows.append(screen(path, options.jobs, nets))
                 print(json.dumps(rows[-1]), flush=True)
     for path in sorted(options.papers.glob("*.pdf")):
