@@ -157,6 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--papers", type=Path, default=Path("../shared/bench/papers"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--panels", type=int, nargs="+", default=[60, 180])
     options = parser.parse_args(arguments)
     rows = []
@@ -171,8 +172,8 @@ def main(arguments: list[str] | None = None) -> None:
         rows.append(screen(path, options.jobs, nets=True))
         print(json.dumps(rows[-1]), flush=True)
     block = metadata(seed=options.seed, jobs=options.jobs)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({"metadata": block, "rows": rows}, indent=1) + "\n")
+    options.out.parent.mkdir(exist_ok=True)
+    options.out.write_text(json.dumps({"metadata": block, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
