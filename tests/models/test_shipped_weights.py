@@ -21,7 +21,7 @@ from tamperscope.synth.forge import make_sample
 from tamperscope.synth.recipe import find_recipe
 
 MOST_BYTES = 60_000_000
-SIZE = (128, 128)
+SMALL, LARGE = (128, 128), (256, 256)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,9 +32,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def drawn_samples(task: str, count: int, *, pristine: bool):
+def drawn_samples(task: str, size: tuple[int, int], count: int, *, pristine: bool):
     """Forge samples of a task; only those with something to mark, or only those without."""
-    recipe, source = replace(find_recipe(task), size=SIZE), DrawnSource()
+    recipe, source = replace(find_recipe(task), size=size), DrawnSource()
     made, index = [], 0
     while len(made) < count:
         sample = make_sample(recipe, source, 11, 0, index)
@@ -70,10 +70,10 @@ def test_every_card_says_what_may_be_done_with_it_and_how_it_was_made(name):
 def test_seams_in_drawn_blots_are_marked_and_pristine_ones_hardly():
     network = reader("seams")
     total, marked = Counts(), []
-    for sample in drawn_samples("cstd", 12, pristine=False):
+    for sample in drawn_samples("cstd", SMALL, 12, pristine=False):
         heatmap = network.alone(network.read(sample.panels[0])).heatmap
         total += count(heatmap > 0.5, sample.targets[0])
-    for sample in drawn_samples("cstd", 12, pristine=True):
+    for sample in drawn_samples("cstd", SMALL, 12, pristine=True):
         marked.append((network.alone(network.read(sample.panels[0])).heatmap > 0.5).mean())
     assert total.f1 > 0.4
     assert np.mean(marked) < 0.02
@@ -82,7 +82,7 @@ def test_seams_in_drawn_blots_are_marked_and_pristine_ones_hardly():
 def test_what_two_drawn_panels_share_is_marked():
     network = reader("pairs")
     total = Counts()
-    for sample in drawn_samples("edd", 12, pristine=False):
+    for sample in drawn_samples("edd", LARGE, 8, pristine=False):
         pair = network.compare(*(network.read(pixels) for pixels in sample.panels))
         for side, (a, b) in zip(
             (pair.first, pair.second), zip(sample.sources, sample.targets, strict=True), strict=True
