@@ -117,14 +117,14 @@ def test_what_one_panel_holds_twice_is_found_once(look):
 def test_marks_without_a_second_place_are_regions_of_their_own(look):
     (found,) = look.within("other")
     assert isinstance(found, Spliced)
-    assert found.mask.all()
+    assert found.mask[8:-8, 8:-8].all()
     assert found.score > 0.9
 
 
 def test_marks_where_a_panel_begins_are_not_told(look):
     (found,) = look.within("page")
     assert not found.mask[:, :64].any()
-    assert found.mask[:, 72:].mean() > 0.9
+    assert found.mask[8:-8, 72:-8].mean() > 0.95
 
 
 def test_a_mark_that_pristine_panels_show_as_well_is_left_out(cache):

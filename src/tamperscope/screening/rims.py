@@ -1,7 +1,8 @@
-"""Where a panel ends before its picture does: the rims of what is empty at its sides.
+"""Where a panel begins: its own sides, and the rims of what is empty beside them.
 
 A blot that was cut out of a figure with some of the page around it has four straight transitions
-that nobody made: where the blot begins. A network that was taught to mark seams marks them too.
+that nobody made: where the blot begins. A network that was taught to mark seams marks them too, and
+now and then the sides of the panel itself; a join has picture on both sides.
 """
 
 import cv2
@@ -14,7 +15,7 @@ REACH = 8  # pixels on either side of a rim
 
 
 def rims(panel: PreparedPanel) -> Mask:
-    """Mark what lies within ``REACH`` pixels of empty places that touch the panel's sides.
+    """Mark what lies within ``REACH`` pixels of the sides, or of empty places that touch them.
 
     Args:
         panel: Empty is what its ``usable`` leaves out: constant, saturated, or letters.
@@ -27,4 +28,7 @@ def rims(panel: PreparedPanel) -> Mask:
     large = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= LEAST_SHARE * labels.size)
     outside = np.isin(labels, np.intersect1d(large[large > 0], sides))
     size = 2 * REACH + 1
-    return cv2.dilate(outside.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    marked = cv2.dilate(outside.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    marked[:REACH] = marked[-REACH:] = True
+    marked[:, :REACH] = marked[:, -REACH:] = True
+    return marked
