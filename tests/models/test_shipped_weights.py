@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from tamperscope.evaluation.metrics import Counts, count
 from tamperscope.models.checkpoints import sha256
@@ -22,14 +21,6 @@ from tamperscope.synth.recipe import find_recipe
 
 MOST_BYTES = 60_000_000
 SMALL, LARGE = (128, 128), (256, 256)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def drawn_samples(task: str, size: tuple[int, int], count: int, *, pristine: bool):
