@@ -6,6 +6,7 @@ from tamperscope import shipped
 from tamperscope.errors import WeightsError
 from tamperscope.images import write_png
 from tamperscope.matching.chance import Null
+from tamperscope.matching.marks import Mark
 from tamperscope.models import create_model
 from tamperscope.models.pair_reading import PairReader
 from tamperscope.models.weights import WeightsCard, config_of, save_weights
@@ -23,8 +24,9 @@ from tamperscope.screening.pair_networks import (
     merged,
     notes,
     reader_for,
+    untold,
 )
-from tamperscope.screening.tasks import Between, Proven, look_between
+from tamperscope.screening.tasks import Between, Marked, Proven, look_between
 from tamperscope.screening.workers import PanelCache, PanelSource
 from tests.screening.drawn_network import linking_network, one_thread, scene, write_network  # noqa: F401 (a fixture)
 
@@ -164,6 +166,18 @@ def test_given_weights_are_asked_everything_and_ours_what_they_learned(tmp_path,
         reader_for("pairs", [loaded])
     with pytest.raises(WeightsError, match="no weights of biotampernet_small_pairs come with"):
         load_readers(None, ("pairs",), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("panel", "column", "left"), [("f1p1", 103, 0), ("f1p2", 103, 1), ("f1p1", 140, 1)]
+)
+def test_a_seam_that_another_detector_tells_is_not_told_twice(panel, column, left):
+    mask = np.zeros((100, 200), bool)
+    mask[:, 100:106] = True
+    own = np.zeros((100, 200), bool)
+    own[:, column : column + 2] = True
+    known = Mark(Box(column, 0, column + 2, 100), own, 1.0, 0.99, 0.01, "blots", ())
+    assert len(untold([Spliced("f1p1", mask, 0.9)], [Marked(panel, "seam", known)])) == left
 
 
 def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():

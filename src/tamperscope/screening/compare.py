@@ -24,6 +24,7 @@ from tamperscope.screening.pair_networks import (
     Spliced,
     finding_of_splice,
     merged,
+    untold,
 )
 from tamperscope.screening.pair_networks import notes as network_notes
 from tamperscope.screening.pipeline import Options, Screened
@@ -126,7 +127,7 @@ def _ask_network(
     ids = [source.id for source in sources]
     answers = look.within(*ids) if len(ids) == 1 else look.between(*ids)
     seen += merged(seen, [one for one in answers if isinstance(one, Proven)])
-    spliced = [one for one in answers if isinstance(one, Spliced)]
+    spliced = untold([one for one in answers if isinstance(one, Spliced)], seen)
     return spliced, network_notes(look, {id: place.name for id, place in by_id.items()})
 
 

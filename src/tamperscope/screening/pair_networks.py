@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -28,7 +29,7 @@ from tamperscope.screening.findings import Mask, Place, region
 from tamperscope.screening.joining import join_pieces
 from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of, strength
 from tamperscope.screening.rims import rims
-from tamperscope.screening.tasks import Proven
+from tamperscope.screening.tasks import Marked, Proven
 from tamperscope.screening.workers import PanelCache
 from tamperscope.shipped import PANEL_TASKS, shipped_tasks, weights_of
 
@@ -39,7 +40,8 @@ DETECTOR = "biotampernet"
 THRESHOLD = 0.5  # probability from which a pixel is marked
 KEPT_PANELS = 96  # encoded panels in memory; 17 MB each at 512 x 512 in the base size
 LEAST_SHARE = 0.001  # of a panel: smaller marks are left out, as the paper's protocol does
-EXPLAINED = 0.5  # of a mark that a verified match covers: then it says nothing new
+EXPLAINED = 0.5  # of a mark that a match or another detector's mark covers: it says nothing new
+BESIDE = 6  # pixels between two detectors' marks of one seam
 BAND_WIDTH, BAND_RATIO = 20, 3.0  # pixels at most, and how much longer than wide: a seam
 
 
@@ -268,6 +270,25 @@ def verified(
     """Matches that alignment confirms, pieces of one joined."""
     found = (verify(a, b, proposal) for proposal in proposals)
     return join_pieces([match for match in found if match is not None])
+
+
+def untold(regions: Sequence[Spliced], told: Sequence[Any]) -> list[Spliced]:
+    """Leave out the regions that another detector has marked in the same panel.
+
+    Args:
+        regions: Marked by the network.
+        told: What is known: :class:`Marked`, and whatever else was found.
+    """
+    kept = []
+    for one in regions:
+        known = np.zeros(one.mask.shape, np.bool_)
+        for old in told:
+            if isinstance(old, Marked) and old.panel == one.panel:
+                known |= old.mark.mask
+        near = cv2.dilate(known.astype(np.uint8), np.ones((2 * BESIDE + 1,) * 2, np.uint8)) > 0
+        if near[one.mask].mean() < EXPLAINED:
+            kept.append(one)
+    return kept
 
 
 def without_rims(reading: "PanelReading", panel: PreparedPanel) -> "PanelReading":

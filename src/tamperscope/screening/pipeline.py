@@ -34,6 +34,7 @@ from tamperscope.screening.pair_networks import (
     Spliced,
     finding_of_splice,
     merged,
+    untold,
 )
 from tamperscope.screening.pair_networks import notes as network_notes
 from tamperscope.screening.panels import find_panels
@@ -262,11 +263,10 @@ def _ask_network(
     """Let the network look inside panels and at the pairs of the short list, in this process."""
     look = NetworkLook(network.reader, PanelCache(sources), network.null, network.tasks)
     for done, source in enumerate(sources, start=1):
-        for answer in look.within(source.id):
-            if isinstance(answer, Spliced):
-                found.spliced.append(answer)
-            else:
-                found.proven += merged(found.proven, [answer])
+        answers = look.within(source.id)
+        marks = [one for one in answers if isinstance(one, Spliced)]
+        found.spliced += untold(marks, found.marked)
+        found.proven += merged(found.proven, [one for one in answers if isinstance(one, Proven)])
         progress("Asking the network about panels", done, len(sources))
     asked = pairs if "pairs" in network.tasks else ()
     for done, (first, second) in enumerate(asked, start=1):
