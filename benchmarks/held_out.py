@@ -47,7 +47,7 @@ from tamperscope.models.pair_reading import PairReader
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
 from tamperscope.screening.pair_networks import LoadedReader, NetworkLook, Spliced, load_reader
-from tamperscope.shipped import PANEL_TASKS, weights_of
+from tamperscope.shipped import PANEL_TASKS, shipped_tasks, weights_of
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.recipe import find_recipe
 from tamperscope.synth.sample import Sample
@@ -307,7 +307,9 @@ def measured(task: str, networks: dict[str, LoadedReader], asked: argparse.Names
 
 
 def networks_of(task: str, named: list[str]) -> dict[str, LoadedReader]:
-    """Load the networks that were named, or the one that comes with the program."""
+    """Load the networks that were named, or the one that comes with the program, if any does."""
+    if not named and not shipped_tasks((TASKS[task],)):
+        return {}
     pairs = [text.partition(":") for text in named] or [("BioTamperNet", ":", "")]
     return {
         name.strip(): load_reader(
