@@ -10,6 +10,7 @@ from tamperscope.errors import ForgeError, RecipeError
 from tamperscope.synth.geometry import Box, compose, inverse, scaling, warp_mask
 from tamperscope.synth.marks import annotate
 from tamperscope.synth.operations import OPERATIONS
+from tamperscope.synth.pages import on_page
 from tamperscope.synth.postprocess import Chain, apply_chain
 from tamperscope.synth.recipe import Recipe
 from tamperscope.synth.sample import Forgery, Link, Mask, Sample, Size, UnfitError, no_mask
@@ -121,6 +122,8 @@ def _made(
     if rng.random() < recipe.labels and "labels" not in forgery.parameters:
         panels, labels = annotate(forgery.panels, modality, rng)
         forgery = replace(forgery, panels=panels, before=(None,) * len(panels))
+    if recipe.page and rng.random() < recipe.page:
+        forgery = on_page(forgery, work)
     told: dict[str, object] = {"look": list(look)} if look else {}
     if labels:
         told["labels"] = labels

@@ -116,7 +116,8 @@ def _arrow(side: int, rng: np.random.Generator) -> Image.Image:
     return drawn
 
 
-def _text(text: str, size: float) -> Image.Image:
+def text_image(text: str, size: float) -> Image.Image:
+    """Opacity of a text of ``size`` pixels, "L"."""
     font = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(text)
     drawn = _blank(bottom - top, right - left)
@@ -126,11 +127,13 @@ def _text(text: str, size: float) -> Image.Image:
 
 def _letter(side: int, rng: np.random.Generator) -> Image.Image:
     letter = "ABCDEFGHIJKLMN"[int(rng.integers(14))]
-    return _text(letter.lower() if rng.random() < 0.4 else letter, side * rng.uniform(0.08, 0.14))
+    return text_image(
+        letter.lower() if rng.random() < 0.4 else letter, side * rng.uniform(0.08, 0.14)
+    )
 
 
 def _star(side: int, rng: np.random.Generator) -> Image.Image:
-    return _text("*" * int(rng.integers(1, 3)), side * rng.uniform(0.1, 0.16))
+    return text_image("*" * int(rng.integers(1, 3)), side * rng.uniform(0.1, 0.16))
 
 
 def _bar(side: int, rng: np.random.Generator) -> Image.Image:
@@ -139,7 +142,7 @@ def _bar(side: int, rng: np.random.Generator) -> Image.Image:
         drawn = _blank(thick, width)
         drawn.paste(255, (0, 0, drawn.width, drawn.height))
         return drawn
-    text = _text(UNITS[int(rng.integers(len(UNITS)))], side * rng.uniform(0.045, 0.07))
+    text = text_image(UNITS[int(rng.integers(len(UNITS)))], side * rng.uniform(0.045, 0.07))
     drawn = _blank(text.height + 3 * thick, max(width, text.width))
     drawn.paste(text, ((drawn.width - text.width) // 2, 0))
     left = int(drawn.width - width) // 2

@@ -1,6 +1,7 @@
 """Panels in which nothing was changed, among them such as look as if: hard negatives."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from tamperscope.synth.work import Work
 
 GAP = (0.02, 0.3)  # between neighbouring fields, in panels
 DETAIL = 4.0  # grey levels that a block must spread to count as detail
+SOFT = (0.05, 0.4)  # width of a soft transition, in shorter sides
+STEP = (12.0, 70.0)  # grey levels that it rises by
 NODES = 5  # of the grid that bends a serial section, along each side
 
 
@@ -50,6 +53,22 @@ def serial(work: Work) -> Forgery:
         raise UnfitError("the neighbouring field has too little detail for a section")
     second = SourcePanel(made, first.modality, other.name, other.group)
     return _untouched(first, _toned(second, work))
+
+
+def shaded(work: Work) -> Forgery:
+    """One panel that grows brighter across a soft line: a lamp's horizon, the end of a gel."""
+    panel = work.panel()
+    height, width = work.size
+    angle = float(work.rng.integers(4)) * math.pi / 2 + float(work.rng.uniform(-0.12, 0.12))
+    across = round(math.cos(angle), 4) * np.arange(width)[None, :]
+    along = round(math.sin(angle), 4) * np.arange(height)[:, None] + across
+    place = along.min() + float(work.rng.uniform(0.15, 0.85)) * (along.max() - along.min())
+    wide = min(work.size) * float(work.rng.uniform(*SOFT))
+    t = np.clip((along - place) / wide + 0.5, 0, 1)
+    step = float(work.rng.uniform(*STEP)) * (1 if work.rng.random() < 0.5 else -1)
+    shade = np.rint(step * (t * t * (3 - 2 * t) - 0.5)).astype(np.int16)
+    made = np.clip(panel.pixels + shade[..., None], 0, 255).astype(np.uint8)
+    return _untouched(replace(panel, pixels=made))
 
 
 def periodic(work: Work) -> Forgery:

@@ -44,6 +44,7 @@ OPERATIONS: dict[str, Operation] = {
     "unrelated": Operation(negatives.unrelated, "pristine", 2),
     "neighbours": Operation(negatives.neighbours, "pristine", 2),
     "serial": Operation(negatives.serial, "pristine", 2, IN_SECTIONS),
+    "shaded": Operation(negatives.shaded, "pristine", 1),
     "periodic": Operation(negatives.periodic, "pristine", 1),
     "periodic-pair": Operation(negatives.periodic_pair, "pristine", 2),
     "annotated": Operation(negatives.annotated, "pristine", 1),

@@ -4,6 +4,7 @@
     description = "..."
     size = [256, 256]                  # height, width of finished panels
     labels = 0.15                      # chance of labels on changed panels
+    page = 0.3                         # chance that panels are cut with some of the page around
 
     [modalities]                       # weights; those that the sources have count
     blot = 2
@@ -40,7 +41,9 @@ from tamperscope.synth.settings import Look, Settings
 
 FORMAT = "tamperscope-recipe/1"
 GROUPS = ("geometry", "tone", "shapes", "blending")
-TOP = {"format", "description", "size", "labels", "modalities", "operations", "look", "post"}
+TOP = {
+    "format", "description", "size", "labels", "page", "modalities", "operations", "look", "post",
+}  # fmt: skip
 LEAST_SIDE, LARGEST_SIDE = 64, 2048
 SHARES = {"weight", *CHAINS, "box", "ellipse", "free", "objects", "hard", "feather", "poisson"}
 """Numbers that are weights against others; what else is a single number is a chance, but for:"""
@@ -72,6 +75,7 @@ class Recipe:
     description: str
     size: Size
     labels: float
+    page: float
     modalities: Mapping[str, float]  # weights; empty: all alike
     operations: Mapping[str, Settings]
     post: Post
@@ -131,6 +135,7 @@ def read_recipe(text: str, name: str) -> Recipe:
         description=_string(data.get("description", ""), f"recipe {name}, description"),
         size=_size(data.get("size", [256, 256]), name),
         labels=_chance(data.get("labels", 0.0), f"recipe {name}, labels"),
+        page=_chance(data.get("page", 0.0), f"recipe {name}, page"),
         modalities=_modalities(data.get("modalities", {}), name),
         operations=operations,
         post=post,
