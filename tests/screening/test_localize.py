@@ -18,9 +18,17 @@ from tamperscope.images import read_pixels
 from tamperscope.models import create_model
 from tamperscope.models.checkpoints import sha256
 from tamperscope.models.noise import noiseprintpp
-from tamperscope.models.weights import WeightsCard, config_of, save_weights
+from tamperscope.models.pair_reading import PairReader
+from tamperscope.models.weights import (
+    WeightsCard,
+    config_of,
+    load_weights,
+    read_card,
+    save_weights,
+)
 from tamperscope.screening.localize import FORMAT, Options, load_localizer, localize
 from tamperscope.screening.localize_files import Stems, draw_overlay
+from tamperscope.shipped import FOLDER
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -208,6 +216,43 @@ def test_ctrl_c_keeps_what_was_done(localizer, tmp_path):
 def refused(error, match, path, model="forma_test", **options):
     with pytest.raises(error, match=match):
         load_localizer(Options(model, path, **options))
+
+
+def test_a_network_of_panels_reads_each_picture_as_one(tmp_path):
+    path = save(
+        tmp_path / "panels.safetensors", create_model("biotampernet_test", seed=3),
+        "biotampernet_test",
+    )  # fmt: skip
+    pixels = drawn(70, 150)
+    Image.fromarray(pixels).save(tmp_path / "blot.png")
+    reader = PairReader(load_weights(path))
+    expected = reader.in_tiles(pixels).heatmap
+    middle = float(np.median(expected))  # drawn weights mark little: half of it, then
+    for model in ("biotampernet_test", None):  # None: what the weights are of
+        out = tmp_path / f"out-{model}"
+        localizer = load_localizer(Options(model, path, threshold=middle))
+        _, record = run(localizer, [tmp_path / "blot.png"], out)
+        heat = read_pixels(out / "blot.heatmap.png")[..., 0]
+        assert np.abs(heat - 255 * expected).max() <= 0.5
+        mask = read_pixels(out / "blot.mask.png")[..., 0] > 0
+        np.testing.assert_array_equal(mask, expected > middle)
+        assert 0.3 < mask.mean() < 0.7
+        [image] = record["images"]
+        assert (record["model"], record["tile"]) == ("biotampernet_test", 64)
+        assert image["tiles"] == 2 * 4  # of 64 pixels, on a grid of 32
+
+
+def test_what_is_for_photographs_is_refused_for_panels(tmp_path):
+    path = save(tmp_path / "p.safetensors", create_model("biotampernet_test"), "biotampernet_test")
+    refused(WeightsError, "--tile is for networks of photographs", path, None, tile=512)
+    refused(WeightsError, "--precision bfloat16 is for", path, None, precision="bfloat16")
+
+
+def test_without_a_name_the_network_for_seams_that_comes_with_the_program_runs():
+    card = read_card(FOLDER / "biotampernet_small_seams.safetensors")
+    assert load_localizer(Options()).facts["weights"]["card"]["data"] == card.data
+    named = load_localizer(Options("biotampernet_small_pairs"))
+    assert named.facts["weights"]["file"] == "biotampernet_small_pairs.safetensors"
 
 
 def test_weights_that_do_not_serve_are_refused_by_name(weights, tmp_path):

@@ -264,7 +264,7 @@ def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
     from tamperscope.evaluation.journal import code_fingerprint
     from tamperscope.evaluation.predictions import NetworkPredictor
     from tamperscope.runtime import pick_device
-    from tamperscope.screening.localize import Options, load_localizer
+    from tamperscope.screening.localize import Localizer, Options, load_localizer
 
     pick_device(request.device)  # without PyTorch, or without that device: one line
     from tamperscope.models import PAIR_MODELS
@@ -275,6 +275,7 @@ def _network(request: Request) -> "tuple[Predictor, dict[str, Any]]":
 
     options = Options(request.model, weights, request.device, tile=request.tile)
     localizer = load_localizer(options)
+    assert isinstance(localizer, Localizer)  # pairs were asked for above
     seen = None if request.sizes == "native" else PAPER_SIZE
     predictor = NetworkPredictor(localizer.network, localizer.precision, request.tile, seen)
     facts = {name: localizer.facts[name] for name in ("model", "weights", "device", "tile")}

@@ -5,17 +5,21 @@ from pathlib import Path
 import click
 
 from tamperscope.cli.output import prepare_folder, progress_line
-from tamperscope.shipped import weights_of
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="NAME", help="Network: forma_base, loma_base, ...")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Network (forma_base, loma_base, biotampernet_small, ...), or weights that come with the "
+    "program. Without it the network of --weights, and without both biotampernet_small_seams.",
+)
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Its weights, .safetensors; without it those that come with the program, if any do.",
+    help="Weights of the network, .safetensors.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(
@@ -35,9 +39,8 @@ from tamperscope.shipped import weights_of
 @click.option(
     "--tile",
     type=click.IntRange(64),
-    default=1024,
-    show_default=True,
-    help="Larger pictures are cut into overlapping tiles of this many pixels; decides the memory.",
+    help="Larger photographs are cut into overlapping tiles of this many pixels; decides the "
+    "memory.  [default: 1024]",
 )
 @click.option(
     "--threshold",
@@ -49,23 +52,26 @@ from tamperscope.shipped import weights_of
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in that folder.")
 def command(
     inputs: tuple[Path, ...],
-    model: str,
+    model: str | None,
     weights: Path | None,
     out: Path,
     device: str,
     precision: str,
-    tile: int,
+    tile: int | None,
     threshold: float,
     overwrite: bool,
 ) -> None:
-    """Mark what a network takes for tampered in photographs.
+    """Mark what a network takes for tampered, pixel by pixel.
 
     INPUTS are images (PNG, JPEG, WebP, TIFF, GIF, BMP, JPEG 2000; every page of them), folders,
     and whatever else 'screen' reads. Everything stays on this machine. What is marked are
-    observations to check, not verdicts.
+    observations to check, not verdicts. The network that comes with the program marks cuts and
+    joins in blots and gels; of other pictures it knows nothing. For photographs bring the weights
+    of ForMa or LoMa.
 
     \b
     Examples:
+      tamperscope localize blots/ --out maps/
       tamperscope localize photo.jpg --model forma_base --weights forma.safetensors --out maps/
       tamperscope localize photos/ --model loma_base --weights loma.safetensors --out maps/ \\
           --threshold 0.7 --overwrite
@@ -81,7 +87,6 @@ def command(
     Exit status: 0 done; 2 wrong usage or an error; 3 nothing could be read;
     130 stopped with Ctrl-C (localize.json holds what was done).
     """  # noqa: D301 (click needs the character)
-    weights = weights_of(model, weights)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.runtime import keep_freed_memory
     from tamperscope.screening.localize import RECORD, Options, load_localizer, localize
@@ -91,6 +96,8 @@ def command(
     localizer = load_localizer(options)  # an unfit one leaves an earlier result alone
     prepare_folder(out, overwrite, RECORD)
     done = localize(inputs, out, localizer, progress_line())
+    taught = localizer.facts["weights"]["card"]["data"]
+    click.echo(f"Asked: {localizer.weights.name}, taught with {taught}.")
     click.echo(f"{len(done.images)} pictures; {len(done.unread)} things could not be read.")
     click.echo(f"Results: {out / RECORD}")
     if done.interrupted:

@@ -13,6 +13,7 @@ A single panel becomes a pair in one of three ways, the config's ``single``:
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from tamperscope.models.pair_network import (
     PanelFeatures,
     mask_score,
 )
-from tamperscope.models.tiling import GRID, blending_weights, tile_ranges
+from tamperscope.models.tiling import GRID, Progress, blending_weights, tile_ranges
 
 Heatmap = NDArray[np.float32]  # (height, width) of the panel, values in [0, 1]
 BAND = 2  # cells beside a cut whose logits are not used
@@ -132,20 +133,24 @@ class PairReader:
         return reading(single_logits(self.network, panel.image, panel.features), panel.size)
 
     @torch.inference_mode()
-    def in_tiles(self, pixels: NDArray[np.uint8]) -> PanelReading:
+    def in_tiles(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> PanelReading:
         """Mark what changes abruptly in a panel, uint8 (height, width, 3), at its own size.
 
         A seam is a few pixels wide: shrunk to the network's ``side``, a large panel has lost it. So
         it is read tile by tile, and what tiles say of a place is averaged. Copies of what lies in
-        another tile are not seen.
+        another tile are not seen. ``progress`` is told about every tile.
         """
-        down, across = (tile_ranges(length, self.tile) for length in pixels.shape[:2])
+        ranges = [tile_ranges(length, self.tile) for length in pixels.shape[:2]]
+        down, across = (list(zip(r, blending_weights(r), strict=True)) for r in ranges)
         heatmap = np.zeros(pixels.shape[:2], np.float32)
-        for rows, down_weights in zip(down, blending_weights(down), strict=True):
-            for columns, across_weights in zip(across, blending_weights(across), strict=True):
-                place = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-                weights = down_weights.numpy()[:, None] * across_weights.numpy()
-                heatmap[place] += self.alone(self.read(pixels[place])).heatmap * weights
+        for count, ((rows, down_weights), (columns, across_weights)) in enumerate(
+            product(down, across), start=1
+        ):
+            place = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+            weights = down_weights.numpy()[:, None] * across_weights.numpy()
+            heatmap[place] += self.alone(self.read(pixels[place])).heatmap * weights
+            if progress is not None:
+                progress(count, len(down) * len(across))
         return PanelReading(heatmap, None, float(mask_score(torch.from_numpy(heatmap)[None])))
 
     @torch.inference_mode()

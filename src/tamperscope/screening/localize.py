@@ -1,8 +1,10 @@
-"""Marks what a localizing network takes for tampered: pictures, masks and ``localize.json``.
+"""Marks what a network takes for tampered: pictures, masks and ``localize.json``.
 
-One picture is held at a time. What cannot be read is recorded and the rest goes on; weights that
-do not fit stop the run before anything is written. PyTorch is imported when the run starts, so that
-the classical part of this package works where it is not installed.
+Two kinds of networks are asked alike: those of photographs (ForMa, LoMa), and those of panels
+(BioTamperNet), to which each picture is a single panel. One picture is held at a time. What cannot
+be read is recorded and the rest goes on; weights that do not fit stop the run before anything is
+written. PyTorch is imported when the run starts, so that the classical part of this package works
+where it is not installed.
 """
 
 import json
@@ -20,11 +22,13 @@ from tamperscope.runtime import metadata, pick_device
 from tamperscope.screening.documents import LoadedFigure, read_documents
 from tamperscope.screening.limits import Limits
 from tamperscope.screening.localize_files import Stems, write_pictures
+from tamperscope.shipped import PANEL_TASKS, shipped_names, weights_of
 
 if TYPE_CHECKING:
     import torch
 
     from tamperscope.models import Network
+    from tamperscope.models.pair_reading import PairReader
 
 FORMAT = "tamperscope-localize/1"
 RECORD = "localize.json"
@@ -32,6 +36,10 @@ SCORE = (
     "largest probability of tampering of any pixel, before the heatmap is rounded to 8 bit (the "
     "maximum, as in MVSS-Net, Chen et al. 2021); an observation about the picture, not calibrated"
 )
+
+DEFAULT = PANEL_TASKS["seams"]
+"""What runs where neither a network nor weights are named."""
+TILE = 1024  # pixels, for networks of photographs
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the picture, the number of its tiles done, and of how many."""
@@ -41,17 +49,19 @@ Progress = Callable[[str, int, int | None], None]
 class Options:
     """What is run, and how."""
 
-    model: str  # one of tamperscope.models.list_models()
-    weights: Path
+    model: str | None = None  # a network, or weights that come with the program; None: as weights
+    weights: Path | None = None  # None: those that come with the program
     device: str = "auto"  # auto, cpu or cuda
     precision: str = "auto"  # auto, float32 or bfloat16
-    tile: int = 1024  # pixels; larger images are cut into tiles of this size
+    tile: int | None = (
+        None  # pixels; larger photographs are cut into tiles of this size; None: TILE
+    )
     threshold: float = 0.5  # pixels above it are marked
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold must lie in [0, 1], got {self.threshold}")
-        if self.tile < 64:
+        if self.tile is not None and self.tile < 64:
             raise ValueError(f"tile must be at least 64 pixels, got {self.tile}")
 
 
@@ -82,11 +92,13 @@ class Localization:
 
 @dataclass(frozen=True)
 class Localizer:
-    """A network ready to run, with what the record says about it."""
+    """A network of photographs ready to run, with what the record says about it."""
 
     network: "Network"
-    options: Options
+    weights: Path
     precision: "torch.dtype"
+    tile: int
+    threshold: float
     facts: dict[str, Any]
 
     def heatmap(
@@ -99,35 +111,62 @@ class Localizer:
         """
         from tamperscope.models.tiling import heatmap_bands, tiled_logits
 
-        tile, threshold = self.options.tile, self.options.threshold
         logits = tiled_logits(
-            self.network, pixels, tile=tile, precision=self.precision, progress=progress
+            self.network, pixels, tile=self.tile, precision=self.precision, progress=progress
         )
         if not logits.isfinite().all():
-            raise WeightsError(
-                f"{self.options.weights}: the network answered with NaN or infinity; its weights "
-                "are damaged, or too large for the precision (try --precision float32)"
-            )
+            raise damaged(self.weights)
         size = (pixels.shape[0], pixels.shape[1])
         heat, mask = np.empty(size, np.uint8), np.empty(size, bool)
         score = 0.0
         for rows, band in heatmap_bands(logits, self.network.stride, size):
             heat[rows] = np.rint(band * 255)
-            mask[rows] = band > threshold
+            mask[rows] = band > self.threshold
             score = max(score, float(band.max()))
         return heat, mask, score
 
 
-def load_localizer(options: Options) -> Localizer:
+@dataclass(frozen=True)
+class PanelLocalizer:
+    """A network of panels ready to run: each picture is read as one panel, at its own size."""
+
+    reader: "PairReader"
+    weights: Path
+    threshold: float
+    facts: dict[str, Any]
+
+    def heatmap(
+        self, pixels: np.ndarray, progress: Callable[[int, int], None]
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """As :meth:`Localizer.heatmap`."""
+        heat = self.reader.in_tiles(pixels, progress).heatmap
+        if not np.isfinite(heat).all():
+            raise damaged(self.weights)
+        return np.rint(heat * 255).astype(np.uint8), heat > self.threshold, float(heat.max())
+
+
+def damaged(weights: Path) -> WeightsError:
+    """Return the error for answers that are no numbers."""
+    return WeightsError(
+        f"{weights}: the network answered with NaN or infinity; its weights are damaged, or too "
+        "large for the precision (try --precision float32)"
+    )
+
+
+def load_localizer(options: Options) -> Localizer | PanelLocalizer:
     """Load the network that ``options`` names, and gather what the record says about it.
 
     Raises:
         MissingExtraError: PyTorch or safetensors is not installed.
         ModelNameError: No localizing network has this name.
-        WeightsError: The weights are missing, broken, of another network, or hold NaN.
+        WeightsError: The weights are missing, broken, of another network, or hold NaN; or the
+            options are not for their kind of network.
         DeviceError: The device is not there.
         MissingKernelError: The scan asked for does not exist or was not built.
     """
+    model = DEFAULT if options.model is None and options.weights is None else options.model
+    weights = options.weights if model is None else weights_of(model, options.weights)
+    assert weights is not None  # one of both is named
     device = pick_device(options.device)
     try:
         import safetensors  # noqa: F401 (asked for by name, so that the message is ours)
@@ -135,46 +174,66 @@ def load_localizer(options: Options) -> Localizer:
         raise MissingExtraError("weights need safetensors: pip install 'tamperscope[nets]'") from (
             error
         )
-    from tamperscope.models import MODELS, unknown_model
+    from tamperscope.models import MODELS, PAIR_MODELS, unknown_model
     from tamperscope.models.checkpoints import sha256
     from tamperscope.models.inference import for_inference
+    from tamperscope.models.pair_reading import PairReader
     from tamperscope.models.tiling import pick_precision, scan_in_use
     from tamperscope.models.weights import load_weights, read_card
 
-    if options.model not in MODELS:
-        raise unknown_model(options.model, MODELS)
-    card = read_card(options.weights)
-    if card.builder != options.model:
+    known = {**MODELS, **PAIR_MODELS}
+    ours = options.weights is None and model in shipped_names()
+    if model is not None and not ours and model not in known:
+        raise unknown_model(model, known)
+    card = read_card(weights)
+    if card.builder not in known:
         raise WeightsError(
-            f"{options.weights} holds weights of {card.builder}, not of {options.model}; name "
-            f"--model {card.builder}"
-            if card.builder in MODELS
-            else f"{options.weights} holds weights of {card.builder}, which is a part of a network "
-            "and localizes nothing"
+            f"{weights} holds weights of {card.builder}, which is a part of a network and "
+            "localizes nothing"
         )
-    network: Any = load_weights(options.weights)
+    if model is not None and not ours and card.builder != model:
+        raise WeightsError(
+            f"{weights} holds weights of {card.builder}, not of {model}; name "
+            f"--model {card.builder}"
+        )
     precision = pick_precision(options.precision)
+    if card.builder in PAIR_MODELS:
+        check_panel_options(options, card.builder)
+    network: Any = load_weights(weights)
     facts = {
-        "model": options.model,
-        "weights": {
-            "file": options.weights.name,
-            "sha256": sha256(options.weights),
-            "card": asdict(card),
-        },
+        "model": card.builder,
+        "weights": {"file": weights.name, "sha256": sha256(weights), "card": asdict(card)},
         "device": device.type,
         "precision": str(precision).removeprefix("torch."),
         "scan": scan_in_use(device),
-        "tile": options.tile,
         "threshold": options.threshold,
         "score": SCORE,
     }
-    return Localizer(for_inference(network).to(device), options, precision, facts)
+    if card.builder in PAIR_MODELS:
+        reader = PairReader(network.to(device))
+        return PanelLocalizer(reader, weights, options.threshold, {**facts, "tile": reader.tile})
+    tile = options.tile or TILE
+    ready = for_inference(network).to(device)
+    return Localizer(ready, weights, precision, tile, options.threshold, {**facts, "tile": tile})
+
+
+def check_panel_options(options: Options, model: str) -> None:
+    """Refuse what only networks of photographs do; WeightsError says what."""
+    for name, given in (
+        ("--tile", options.tile is not None),
+        ("--precision bfloat16", options.precision == "bfloat16"),
+    ):
+        if given:
+            raise WeightsError(
+                f"{name} is for networks of photographs; {model} reads panels in tiles and numbers "
+                "of its own"
+            )
 
 
 def localize(
     inputs: Sequence[Path],
     out: Path,
-    localizer: Localizer,
+    localizer: Localizer | PanelLocalizer,
     progress: Progress,
     limits: Limits | None = None,
 ) -> Localization:
@@ -208,7 +267,11 @@ def localize(
 
 
 def localize_figure(
-    localizer: Localizer, item: LoadedFigure, out: Path, stems: Stems, progress: Progress
+    localizer: Localizer | PanelLocalizer,
+    item: LoadedFigure,
+    out: Path,
+    stems: Stems,
+    progress: Progress,
 ) -> LocalizedImage:
     """Run the network over one picture and write its files."""
     figure, tiles = item.figure, 0
