@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +175,8 @@ def measure(features: str, side: int, threads: int, repeats: int) -> dict[str, A
     search = MASKING.search
     work: dict[str, Callable[[], object]] = {}
     for count in sorted({1, threads}):
-        work[f"features {count}"] = lambda n=count: describe(image, bank, threads=n)
-        work[f"field {count}"] = lambda n=count: field_of(description, usable, search, n)
+        work[f"features {count}"] = partial(describe, image, bank, threads=count)
+        work[f"field {count}"] = partial(field_of, description, usable, search, count)
     work["features small"] = lambda: describe(small, bank)
     work["field small"] = lambda: field_of(little, little_usable, search, 1)
     seconds = timed_in_turns(work, repeats)
@@ -225,6 +226,8 @@ def main(arguments: list[str] | None = None) -> None:
             "detectors": measure_detectors(features, side, max(1, repeats // 2)),
         }
         print_one(features, results[features], threads, side)
+    built = native.library_path("dense_field")
+    assert built is not None  # it has run
     document = {
         "format": "tamperscope-benchmark/1",
         "benchmark": "dense_field",
@@ -233,7 +236,7 @@ def main(arguments: list[str] | None = None) -> None:
             threads=threads,
             side=side,
             small_side=SMALL,
-            library=str(native.library_path("dense_field").name),
+            library=built.name,
             search=vars(MASKING.search),
             proposing=vars(PROPOSING.search),
         ),

@@ -62,7 +62,7 @@ def without_core(network: Network) -> Network:
     """Replace every SS2D core by the identity, in place."""
     for module in network.modules():
         if isinstance(module, SS2D):
-            module.core = lambda x: x
+            module.core = lambda x: x  # type: ignore[method-assign]
     return network
 
 
@@ -176,7 +176,8 @@ def main(arguments: list[str]) -> None:
     keep_freed_memory()  # as `tamperscope localize` does
     torch.set_num_threads(options.threads)
     if options.memory:
-        print_memory(*options.memory, options.size)
+        name, form = options.memory
+        print_memory(name, form, options.size)
         return
     size, rounds = (256, 3) if options.quick else (options.size, options.rounds)
     forms = (*FORMS, "compiled") if options.compile else FORMS

@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
     pools: defaultdict[str, list[Source]] = defaultdict(list)
     for source in single_panels(given.corpus):
         pools[source.kind].append(source)
-    block = {
+    block: dict[str, Any] = {
         "format": "tamperscope-result/1",
         "what": "figures built from corpus panels, split into panels again",
         "compound_figures": measure_figures(pools, given.figures, given.seed),

@@ -19,6 +19,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -153,7 +154,7 @@ def measured(operator: str, direction: str, shape: dict, threads: int, brief: bo
         if operator == "ss2d":
             runs["kernel alone"] = (kernel_alone(inputs), runs["native"][1])
         for kind in ("exp2", "softplus", "multiply_add"):
-            measures[kind] = lambda kind=kind: arithmetic_rate(kind, threads, clock)
+            measures[kind] = partial(arithmetic_rate, kind, threads, clock)
         measures["bytes"] = Traffic(moved, threads, clock).rate
     values = alternate(runs, measures, clock)
     row = {"operator": operator, "pass": direction, **shape, "threads": threads}
@@ -211,11 +212,13 @@ def main(argv: list[str] | None = None) -> None:
     for row in measured_rows(brief, asked.states):
         print(line(row), flush=True)
         rows.append(row)
+    built = native.library_path("scan")
+    assert built is not None  # it has run
     result = {
         "format": "tamperscope-benchmark-scan/1",
         **metadata(seed=SEED, brief=brief),
         "implementation": chosen_implementation(torch.zeros(1), "native"),
-        "library": native.library_path("scan").name,
+        "library": built.name,
         "memory": "kept" if kept else "fresh",  # whether freed blocks are reused, by all alike
         "clock": "processor time" if brief else "wall time",
         "load_before": load,  # of other work: above 1, the times are too long and ratios unsure

@@ -105,7 +105,7 @@ def described(sample: Sample, proposal: Proposal, found: Measured | None, repeat
     within = sample.second is None
     if sample.truth is not None:
         ways = [proposal.transform, np.linalg.inv(proposal.transform)][: 1 + within]
-        error = min(hits.corner_error(way, sample.truth) for way in ways)
+        error = min(hits.corner_error(np.asarray(way, np.float64), sample.truth) for way in ways)
         row["error"] = round(min(error, 1e9), 2)
     if found is None:
         return row

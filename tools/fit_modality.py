@@ -261,7 +261,7 @@ def main(corpus: Path, table: Path, results: Path, kept: Path | None, seed: int)
     others = views[~free & views.whole]
     truth = np.array([PANEL_KINDS.index(kind) for kind in others.kinds])
     tables["shipped_on_unverified_and_internal"] = measures(
-        shipped.probabilities(others.features), truth
+        shipped.probabilities(others.features).astype(np.float64), truth
     )
     block = {
         "format": "tamperscope-result/1",

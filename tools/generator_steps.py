@@ -36,9 +36,18 @@ class Trainer(Protocol):
     """A family of generators in training."""
 
     family: str
-    averaged: PatchNetwork  # what is used
-    modules: Mapping[str, nn.Module]  # all that is to be kept
-    optimizers: Mapping[str, torch.optim.Adam]
+
+    @property
+    def averaged(self) -> PatchNetwork:
+        """What is used."""
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """All that is to be kept."""
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Adam]:
+        """One a network that learns."""
 
     def step(self, images: Tensor, labels: Tensor, number: int, rate: float) -> dict[str, float]:
         """Learn from images (batch, 3, height, width) in [-1, 1]; return the losses.
@@ -63,8 +72,9 @@ class GanTrainer:
         _, strengths = bands(to_blocks(images, GAN_SIDE), labels)
         _, painted = bands(to_blocks(images - enlarged(layout_of(images)), GAN_SIDE), labels)
         self.generator.strengths.copy_(painted)
-        for network in (self.generator, self.critic):
-            network.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+        networks: tuple[nn.Module, ...] = (self.generator, self.critic)
+        for network in networks:  # a fifth faster on a CPU
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.critic.strengths.copy_(strengths)
         self.averaged = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.modules = {

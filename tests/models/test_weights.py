@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 import struct
 
 import pytest
@@ -59,6 +61,13 @@ def test_a_file_is_all_that_a_network_needs(name, tmp_path):
         assert torch.equal(loaded(IMAGE), network(IMAGE))
     trains = [parameter.requires_grad for parameter in network.parameters()]
     assert [parameter.requires_grad for parameter in loaded.parameters()] == trains
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_who_may_read_other_new_files_may_read_weights(saved, tmp_path):
+    beside = tmp_path / "beside"
+    beside.touch()
+    assert stat.S_IMODE(saved.stat().st_mode) == stat.S_IMODE(beside.stat().st_mode)
 
 
 def test_changed_configs_come_back(network, saved):

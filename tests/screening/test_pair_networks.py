@@ -207,6 +207,17 @@ def test_panels_are_encoded_once(cache, monkeypatch):
     assert len(encoded) == 4
 
 
+def test_two_tasks_inside_a_panel_share_one_answer(cache, monkeypatch):
+    look = NetworkLook(PairReader(linking_network()), cache)
+    answered = []
+    alone = look.reader.alone
+    monkeypatch.setattr(look.reader, "alone", lambda panel: answered.append(1) or alone(panel))
+    look.within("left")
+    assert len(answered) == 1
+    look.within("right")
+    assert len(answered) == 2
+
+
 def test_panels_longest_unused_are_let_go(look, monkeypatch):
     monkeypatch.setattr(pair_networks, "KEPT_PANELS", 2)
     first = look.read("left")

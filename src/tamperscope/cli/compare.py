@@ -9,7 +9,7 @@ from tamperscope.cli.network_options import (
     Place,
     check_network_options,
     detectors_of,
-    tasks_of,
+    tasks_of_pictures,
 )
 from tamperscope.cli.output import prepare_folder
 
@@ -90,9 +90,10 @@ def command(
     from tamperscope.screening.pair_networks import load_readers, reader_for
     from tamperscope.screening.pipeline import DETECTORS, Options
 
-    chosen, _ = detectors_of(detectors, DETECTORS, weights, explained)
+    pictures = 1 if second is None else 2
+    tasks = tasks_of_pictures(pictures, bool(detectors or weights or explained))
+    chosen, _ = detectors_of(detectors, DETECTORS, weights, explained, tasks)
     # Unfit weights leave an earlier result alone.
-    tasks = tasks_of(detectors, weights, explained)
     networks = load_readers(weights, tasks) if NETWORK in chosen else ()
     # Affinities are shown of the network that was taught to match panels of this number.
     shown = reader_for("copies" if second is None else "pairs", networks) if explained else None

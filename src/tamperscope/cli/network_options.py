@@ -43,7 +43,11 @@ def check_network_options(
 
 
 def detectors_of(
-    named: tuple[str, ...], usual: tuple[str, ...], weights: Path | None, asked: bool = False
+    named: tuple[str, ...],
+    usual: tuple[str, ...],
+    weights: Path | None,
+    asked: bool = False,
+    tasks: tuple[str, ...] = USUAL_TASKS,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Choose detectors: those named, or the usual ones and the network where it can run.
 
@@ -52,6 +56,7 @@ def detectors_of(
         usual: The classical ones.
         weights: Given by the user, who then wants the network.
         asked: Whether something else was asked for that only the network gives.
+        tasks: What the network is asked unasked.
 
     Returns:
         The detectors, and sentences for the report on what does not run.
@@ -60,7 +65,7 @@ def detectors_of(
         return named, ()
     if weights is not None or asked:
         return (*usual, NETWORK), ()
-    if not shipped_tasks(USUAL_TASKS):
+    if not shipped_tasks(tasks):
         return usual, ()
     if networks_can_run():
         return (*usual, NETWORK), ()
@@ -70,6 +75,23 @@ def detectors_of(
     )
 
 
-def tasks_of(named: tuple[str, ...], weights: Path | None, asked: bool = False) -> tuple[str, ...]:
-    """Choose what the network is asked: everything where it was asked for, else the usual."""
-    return tuple(PANEL_TASKS) if named or weights is not None or asked else USUAL_TASKS
+def tasks_of(named: tuple[str, ...], weights: Path | None) -> tuple[str, ...]:
+    """Choose what a screening asks the network: everything where it was asked for, else the usual.
+
+    Two pictures that somebody chose to compare are another matter: what they share is asked always
+    (see :func:`tasks_of_pictures`), for one pair costs little and chance has fewer to choose from.
+    """
+    return tuple(PANEL_TASKS) if named or weights is not None else USUAL_TASKS
+
+
+def tasks_of_pictures(pictures: int, everything: bool) -> tuple[str, ...]:
+    """Choose what the network is asked of one picture or two.
+
+    Args:
+        pictures: 1 or 2.
+        everything: Whether the network was asked for by name.
+    """
+    if pictures == 2:
+        return ("pairs",)
+    inside = tuple(task for task in PANEL_TASKS if task != "pairs")
+    return inside if everything else tuple(task for task in inside if task in USUAL_TASKS)

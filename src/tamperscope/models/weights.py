@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from tamperscope.errors import ModelNameError, WeightsError
@@ -68,7 +68,8 @@ def save_weights(
         stored[key] = smaller.detach().cpu().contiguous()
     refuse_non_finite(stored, f"{path} was not written", hint=" (float16 ends at 65,504)" * half)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(stored, path, metadata=card.header())
+    # Not save_file: it makes files that nobody but the owner may read.
+    path.write_bytes(save(stored, metadata=card.header()))
 
 
 def load_weights(path: Path, *, for_training: bool = False) -> ConfiguredModule:

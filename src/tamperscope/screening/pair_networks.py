@@ -164,6 +164,7 @@ class NetworkLook:
         self.unverified = 0  # pairs that the network marks and no alignment confirms
         self.identical: list[tuple[str, str]] = []
         self._read: OrderedDict[str, ReadPanel] = OrderedDict()
+        self._alone: dict[str, PanelReading] = {}  # of the last panel
 
     def read(self, panel: str) -> "ReadPanel":
         """Panel ``panel`` as the network knows it."""
@@ -173,6 +174,12 @@ class NetworkLook:
                 self._read.popitem(last=False)
         self._read.move_to_end(panel)
         return self._read[panel]
+
+    def alone(self, panel: str) -> "PanelReading":
+        """What the network says of a panel alone, shrunk to its side; two tasks ask in turn."""
+        if panel not in self._alone:
+            self._alone = {panel: self.reader.alone(self.read(panel))}
+        return self._alone[panel]
 
     def between(self, first: str, second: str) -> list[Proven]:
         """Find content that two panels share."""
@@ -211,7 +218,7 @@ class NetworkLook:
     def copies(self, panel: str) -> list[Proven]:
         """Find content that one panel holds twice."""
         read, prepared = self.read(panel), self.cache.panel(panel)
-        reading = self.reader.alone(read)
+        reading = self.alone(panel)
         if finite(reading.score) < THRESHOLD:
             return []
         found = [
@@ -226,7 +233,7 @@ class NetworkLook:
         """Find regions unlike their surroundings that no known match explains."""
         pixels = self.cache.pixels(panel)
         whole = max(pixels.shape[:2]) <= self.reader.tile
-        reading = self.reader.alone(self.read(panel)) if whole else self.reader.in_tiles(pixels)
+        reading = self.alone(panel) if whole else self.reader.in_tiles(pixels)
         if finite(reading.score) < THRESHOLD:
             return []
         prepared = self.cache.panel(panel)
