@@ -6,9 +6,11 @@
 
 Networks of one seed, each ``biotampernet_small`` with some fields changed, are trained for the same
 processor time on the same forged panels (mirrored and, of pairs, exchanged anew for every batch)
-and answer for panels whose sources none has seen: the corpus is split by origin. Beside them is the
-constant mask that marks every pixel. ``--network "NAME: FIELD=VALUE FIELD=VALUE"`` names another
-network; ``matching`` (weight of the matching loss) and ``rate`` may be changed like a field.
+and answer for panels whose sources none has seen: the corpus is split by origin. Beside them are
+the constant mask that marks every pixel and the classical detectors of a screening. Rows that the
+result file has already are kept (each names its commit), unless ``--anew`` is given.
+``--network "NAME: FIELD=VALUE FIELD=VALUE"`` names another network; ``matching`` (weight of the
+matching loss) and ``rate`` may be changed like a field.
 
 Scores are pooled over all held-out panels, pristine ones included, at a probability of 0.5. What a
 network marks of *originals*, which only matching can find, and of *copies*, which may show an edge,
@@ -31,12 +33,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.held_out import classical, classical_seams
 from tamperscope.errors import ForgeError
 from tamperscope.evaluation import resampling
 from tamperscope.evaluation.metrics import Counts, count, mcc_or_zero
 from tamperscope.models import PairNetwork, create_model
 from tamperscope.models.pair_network import PairLogits, mask_score
-from tamperscope.runtime import metadata
+from tamperscope.runtime import commit, metadata
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.opening import open_sources
 from tamperscope.synth.recipe import find_recipe
@@ -55,6 +58,9 @@ NETWORKS = (
     "without cross-attention: cross_attention=False",
 )
 RECIPES = ("edd", "idd", "cstd")
+FORMAT = "tamperscope-pairs-check/1"
+SETTINGS = ("recipe", "minutes", "pool", "held", "size")  # that rows of one table share
+CONSTANT, CLASSICAL = "constant mask", "classical detectors"
 SEED = 0
 BATCH = 8
 RATE = 2e-3
@@ -72,6 +78,7 @@ class Panels:
     partners: tuple[Tensor, ...]  # (sample, partner, 2, rows, columns)
     operations: tuple[str, ...]
     groups: tuple[str, ...]  # the source of every sample
+    samples: tuple[Sample, ...]  # that all of it was taken from
     both: bool  # whether originals are to be marked; of a seam the seam alone is
 
     @property
@@ -114,6 +121,7 @@ def forged(
         tuple(stacked([maps[i] for maps in partners]) for i in sides),
         tuple(s.operation for s in samples),
         tuple(s.groups[0] for s in samples),
+        tuple(samples),
         both=recipe_name != "cstd",
     )
 
@@ -188,6 +196,15 @@ def answers(network: PairNetwork, panels: Panels) -> tuple[list[np.ndarray], np.
     joined = [torch.cat(side) for side in heatmaps]
     scores = torch.stack([mask_score(heat) for heat in joined]).amin(dim=0)
     return [heat.numpy() for heat in joined], scores.numpy()
+
+
+def classical_answers(panels: Panels) -> tuple[list[np.ndarray], np.ndarray]:
+    """What the classical detectors of a screening mark, in the form of :func:`answers`."""
+    look = classical if panels.both else classical_seams
+    marks = [look(sample) for sample in panels.samples]
+    sides = [np.stack([of_sample[side] for of_sample in marks]) for side in range(len(marks[0]))]
+    fired = np.any([side.any(axis=(1, 2)) for side in sides], axis=0)
+    return [side.astype(np.float32) for side in sides], fired.astype(np.float32)
 
 
 def scored(heatmaps: list[np.ndarray], scores: np.ndarray, panels: Panels) -> dict[str, Any]:
@@ -272,6 +289,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--size", type=int, default=128, help="pixels of a panel, each way")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--anew", action="store_true", help="measure rows again that are there")
     parser.add_argument("--out", type=Path, help="default: results/pairs_check_RECIPE.json")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -280,22 +298,48 @@ def main(arguments: list[str]) -> None:
     options.network = options.network or list(NETWORKS)
     networks = dict(parsed(text) for text in options.network)
     made = (options.corpus, options.recipe)
-    pool = forged(*made, "train", options.pool, options.size, epoch=0)
     held = forged(*made, "valid", options.held, options.size, epoch=1)
-    result = metadata(seed=SEED, **{k: str(v) for k, v in vars(options).items()})
-    result["held"] = {"samples": len(held.changed), "changed": int(held.changed.sum())}
+    settings = {key: getattr(options, key) for key in SETTINGS}
+    rows = {} if options.anew else kept_rows(out, settings)
     everything = [np.ones(mask.shape, np.float32) for mask in held.masks]
-    result["constant"] = scored(everything, np.ones(len(held.changed)), held)
-    report("constant mask", result["constant"])
-    for name, changes in networks.items():
+    fixed = {
+        CONSTANT: lambda: (everything, np.ones(len(held.changed))),
+        CLASSICAL: lambda: classical_answers(held),
+    }
+    pool = None
+    for name in [*fixed, *networks]:
+        if name in rows:
+            continue
         print(name, flush=True)
-        network, steps = trained(pool, changes, options.minutes)
-        result[name] = {"steps": steps, "changes": changes}
-        result[name] |= scored(*answers(network, held), held)
-        report(name, result[name])
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        facts: dict[str, Any] = {"commit": commit()}
+        if name in fixed:
+            found = fixed[name]()
+        else:
+            pool = pool or forged(*made, "train", options.pool, options.size, epoch=0)
+            network, steps = trained(pool, networks[name], options.minutes)
+            facts |= {"steps": steps, "changes": networks[name]}
+            found = answers(network, held)
+        rows[name] = facts | scored(*found, held)
+        report(name, rows[name])
+        result = {
+            "format": FORMAT,
+            "metadata": metadata(seed=SEED, threads=options.threads),
+            "settings": settings,
+            "held": {"samples": len(held.changed), "changed": int(held.changed.sum())},
+            "rows": rows,
+        }
+        out.parent.mkdir(exist_ok=True)
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(out)
+
+
+def kept_rows(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Rows of an earlier run with the same settings; none where there is none."""
+    if not out.is_file():
+        return {}
+    earlier = json.loads(out.read_text(encoding="utf-8"))
+    same = earlier.get("format") == FORMAT and earlier["settings"] == settings
+    return dict(earlier["rows"]) if same else {}
 
 
 def report(name: str, row: dict[str, Any]) -> None:
