@@ -56,6 +56,23 @@ def test_pictures_in_maps_out(weights, photo, tmp_path):
     assert record["images"][0]["tiles"] == 2
 
 
+def test_with_nothing_named_it_says_what_it_asked_and_what_that_knows(photo, tmp_path):
+    out = tmp_path / "out"
+    done = run(photo, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "Asked: biotampernet_small_seams.safetensors, taught with " in done.output
+    record = json.loads((out / "localize.json").read_text(encoding="utf-8"))
+    assert record["weights"]["card"]["builder"] == record["model"] == "biotampernet_small"
+    assert (out / "photo.mask.png").exists()
+
+
+def test_weights_alone_say_which_network_they_are_of(weights, photo, tmp_path):
+    done = run(photo, "--weights", weights, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "out" / "localize.json").read_text(encoding="utf-8"))
+    assert record["model"] == "loma_test"
+
+
 def test_without_weights_the_error_says_how_to_get_some(photo, tmp_path):
     done = run(photo, "--model", "forma_base", "--out", tmp_path / "out")
     assert done.exit_code == 2
