@@ -43,7 +43,7 @@ weights: $(VENV)/.core
 	done
 	$(BIN)/python -m tools.ship_weights runs/pairs_large/best.safetensors --name biotampernet_small_pairs
 	$(BIN)/python -m tools.ship_weights runs/seams/best.safetensors --name biotampernet_small_seams
-	$(BIN)/python -m tools.calibrate_network --corpus ../shared/corpus
+	$(BIN)/python -m tools.calibrate_network --task seams --corpus ../shared/corpus --count 400
 
 # Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.
 native:

@@ -9,7 +9,8 @@ networks are chosen on one draw of samples and measured on another. Where few so
 (two of blots), intervals by source say little; ``--other-styles`` measures on pictures that may not
 be redistributed, of which no network has seen the like: scans and photographs of other laboratories
 and whole figures of journals, labels and rims included. Three tasks, as the paper has
-them: ``edd`` pairs that share content, ``idd`` copies inside a panel, ``cstd`` seams in blots.
+them: ``edd`` pairs that share content, ``idd`` copies inside a panel, ``cstd`` seams in blots; and
+``patches``, what was laid into a panel from elsewhere.
 
 Methods: *everything* marks every pixel; *classical* is what a screening without network would tell
 (verified matches that hold when disturbed, or seams and pasted boxes); each network; *both*, which
@@ -47,15 +48,16 @@ from tamperscope.models.pair_reading import PairReader
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
 from tamperscope.screening.pair_networks import LoadedReader, NetworkLook, Spliced, load_reader
-from tamperscope.shipped import PANEL_TASKS, shipped_tasks, weights_of
+from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, shipped_tasks, weights_of
 from tamperscope.synth.forge import make_sample
+from tamperscope.synth.generators import open_generators
 from tamperscope.synth.recipe import find_recipe
 from tamperscope.synth.sample import Sample
 from tamperscope.synth.sources import PictureSource
 
 RESULTS = Path(__file__).parent / "results"
 FORMAT = "tamperscope-held-out/1"
-TASKS = {"edd": "pairs", "idd": "copies", "cstd": "seams"}  # as the paper and as we call them
+TASKS = {"edd": "pairs", "idd": "copies", "cstd": "seams", "patches": "patches"}  # as we call them
 SCORES = {"pixel_mcc": resampling.pooled_mcc, "pixel_f1": resampling.pooled_f1}
 STEPS = np.round(np.arange(0.1, 0.96, 0.05), 2)  # thresholds that are tried
 FALSE_ALARMS = 0.02  # of pristine images, to which a network's threshold for "both" is set
@@ -133,13 +135,14 @@ def samples(
 ) -> Iterator[Sample]:
     """Forge samples of one task from held-out sources."""
     recipe = replace(find_recipe(task), size=(size, size))
+    generators = open_generators(recipe)
     # Of other styles nothing is trained on; their "valid" side is in the null of the marks.
     split = "valid" if uses == OURS else "train"
     source = PictureSource.from_folder(corpus, split=split, uses=uses)
     made = index = 0
     while made < number:
         try:
-            sample = make_sample(recipe, source, seed, 0, index)
+            sample = make_sample(recipe, source, seed, 0, index, generators)
         except ForgeError:
             sample = None
         index += 1
@@ -149,8 +152,8 @@ def samples(
 
 
 def truths_of(sample: Sample, task: str) -> list[Mask]:
-    """What is to be marked: of a seam the seam alone, else originals and copies."""
-    if task == "cstd":
+    """What is to be marked: of seams and patches these alone, else originals and copies."""
+    if TASKS[task] in MARKING_TASKS:
         return list(sample.targets)
     return [a | b for a, b in zip(sample.sources, sample.targets, strict=True)]
 
@@ -187,7 +190,9 @@ def classical(sample: Sample) -> list[Mask]:
 
 
 def classical_seams(sample: Sample) -> list[Mask]:
-    """Seams, erased areas and pasted boxes of a blot."""
+    """Seams, erased areas and pasted boxes of a blot; other panels are not searched for them."""
+    if sample.modality != "blot":
+        return [np.zeros(sample.panels[0].shape[:2], np.bool_)]
     panel = Shown(sample).panel("0")
     mark = np.zeros(panel.gray.shape, np.bool_)
     for found in (*find_seams(panel), *find_erased(panel), *find_pasted(panel)):
@@ -270,7 +275,8 @@ def measured(task: str, networks: dict[str, LoadedReader], asked: argparse.Names
         answers = [answer(network.reader, sample) for sample in learned]
         chosen[name] = Chosen.on(answers, [truths_of(s, task) for s in learned], score)
         print(f"{name}: {chosen[name]}", flush=True)
-    look: Callable[[Sample], list[Mask]] = classical_seams if task == "cstd" else classical
+    marking = TASKS[task] in MARKING_TASKS
+    look: Callable[[Sample], list[Mask]] = classical_seams if marking else classical
     tallies: dict[str, Tally] = {"everything": Tally(), "classical": Tally()}
     groups = []
     for sample in samples(*draw, asked.count, MEASURING):

@@ -1,11 +1,11 @@
 """Measure how strongly a network marks pristine panels: screening/network_null.json.
 
-    python -m tools.calibrate_network --corpus ../shared/corpus --count 300
+    python -m tools.calibrate_network --task seams --corpus ../shared/corpus --count 400
 
 Panels are windows of pictures that training never sees: the validation side of the forge's split,
 whatever their licence, pristine or with labels, of the modalities that the network learned from.
 Each goes the way of every panel of a screening, and its strongest mark is kept. Screenings hold
-marks against this table; it is made anew whenever the weights change.
+marks against this table; a task's part is made anew whenever its weights change.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from tamperscope.screening.pair_networks import (
     spliced,
     without_rims,
 )
-from tamperscope.shipped import PANEL_TASKS, weights_of
+from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, weights_of
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.operations import OPERATIONS
 from tamperscope.synth.recipe import Recipe, find_recipe
 from tamperscope.synth.sources import PictureSource
 
-RECIPE = "cstd"  # the one that the weights learned from
+RECIPES = {"seams": "cstd", "patches": "patches"}  # whose pristine panels are shown
 USES = ("redistribute", "unverified", "internal")  # nothing is learned here, so all may serve
 SIZES = ((256, 256), (192, 384), (384, 512), (128, 256), (320, 640))  # in turn
 MOST_TRIED = 4  # samples asked for, for each that is wanted
@@ -41,29 +41,31 @@ MOST_TRIED = 4  # samples asked for, for each that is wanted
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--task", choices=MARKING_TASKS, required=True)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--weights", type=Path, help="default: those that come with the program")
     parser.add_argument("--count", type=int, default=300, help="panels of each modality")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=TABLE)
     asked = parser.parse_args()
-    loaded = load_reader(weights_of(PANEL_TASKS["seams"], asked.weights))
+    loaded = load_reader(weights_of(PANEL_TASKS[asked.task], asked.weights))
     source = PictureSource.from_folder(asked.corpus, split="valid", uses=USES)
-    recipe = pristine_only(find_recipe(RECIPE))
+    recipe = pristine_only(find_recipe(RECIPES[asked.task]))
     marks = {}
     for kind in recipe.modalities:
         values = measured(loaded, source, recipe, kind, asked.count, asked.seed)
         marked = sorted((round(v, 3) for v in values if v > 0), reverse=True)
         marks[kind] = {"cases": len(values), "evidence": marked}
         print(f"{kind}: {len(marked)} of {len(values)} marked; highest {marked[:5]}", flush=True)
-    table = {
-        "format": FORMAT,
+    own = {
         "run": metadata(asked.seed),
         "weights": loaded.facts["sha256"],
         "sources": source.identity,
         "recipe": recipe.digest,
         "marks": marks,
     }
+    tasks = json.loads(asked.out.read_text("utf-8"))["tasks"] if asked.out.is_file() else {}
+    table = {"format": FORMAT, "tasks": {**tasks, asked.task: own}}
     asked.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 

@@ -124,6 +124,7 @@ TASKS = {
     "edd": "Pairs of panels that share content",
     "idd": "Content repeated inside a panel",
     "cstd": "Seams in blots",
+    "patches": "Patches laid into panels",
 }
 
 
@@ -182,6 +183,8 @@ SECTIONS = {
     "held_out_idd.json": held_out,
     "held_out_cstd.json": held_out,
     "held_out_cstd_other.json": held_out,
+    "held_out_patches.json": held_out,
+    "held_out_patches_other.json": held_out,
 }
 
 

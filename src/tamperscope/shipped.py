@@ -21,9 +21,13 @@ PANEL_TASKS = {
     "pairs": "biotampernet_small_pairs",
     "copies": "biotampernet_small_copies",
     "seams": "biotampernet_small_seams",
+    "patches": "biotampernet_small_patches",
 }
 """What a network of panels may be asked, and the weights that learned it: what two panels share
-(EDD), what one panel holds twice (IDD), where a blot was cut and joined (CSTD)."""
+(EDD), what one panel holds twice (IDD), where a blot was cut and joined (CSTD), what was laid into
+a panel from elsewhere."""
+MARKING_TASKS = ("seams", "patches")
+"""Those whose answers are marks of one place, with no second one to align."""
 USUAL_TASKS = ("seams",)
 """What screenings ask unasked: where the network finds more than the classical detectors at equal
 false alarms (docs/results.md)."""

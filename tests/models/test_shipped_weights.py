@@ -14,7 +14,14 @@ from tamperscope.models.checkpoints import sha256
 from tamperscope.models.pair_reading import PairReader
 from tamperscope.models.weights import load_weights, read_card
 from tamperscope.screening.network_chance import TABLE
-from tamperscope.shipped import FOLDER, PANEL_TASKS, shipped_names, weights_of
+from tamperscope.shipped import (
+    FOLDER,
+    MARKING_TASKS,
+    PANEL_TASKS,
+    shipped_names,
+    shipped_tasks,
+    weights_of,
+)
 from tamperscope.synth.drawn_source import DrawnSource
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.recipe import find_recipe
@@ -82,7 +89,8 @@ def test_what_two_drawn_panels_share_is_marked():
     assert total.mcc > 0.5
 
 
-def test_the_null_of_marks_is_that_of_the_weights_that_are_asked_for_seams():
-    null = json.loads(TABLE.read_text(encoding="utf-8"))
-    assert null["weights"] == sha256(weights_of(PANEL_TASKS["seams"], None))
+@pytest.mark.parametrize("task", shipped_tasks(MARKING_TASKS))
+def test_the_null_of_marks_is_that_of_the_weights_that_are_asked(task):
+    null = json.loads(TABLE.read_text(encoding="utf-8"))["tasks"][task]
+    assert null["weights"] == sha256(weights_of(PANEL_TASKS[task], None))
     assert null["marks"]["blot"]["cases"] >= 300

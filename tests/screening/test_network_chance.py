@@ -47,7 +47,8 @@ def test_chance_counts_pristine_panels_marked_as_strongly():
 def test_a_table_holds_for_its_own_weights_only(tmp_path):
     table = tmp_path / "null.json"
     marks = {"blot": {"cases": 4, "evidence": [1.5]}}
-    table.write_text(json.dumps({"format": FORMAT, "weights": "ab", "marks": marks}))
+    tasks = {"seams": {"weights": "ef", "marks": {}}, "patches": {"weights": "ab", "marks": marks}}
+    table.write_text(json.dumps({"format": FORMAT, "tasks": tasks}))
     assert null_of("cd", table) is None
     known = null_of("ab", table)
     assert known is not None

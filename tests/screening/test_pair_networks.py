@@ -149,6 +149,8 @@ def test_a_network_is_asked_its_own_tasks_only(cache):
     seams = NetworkLook(reader, cache, tasks=("seams",))
     assert seams.between("left", "right") == []
     assert all(isinstance(one, Spliced) for one in seams.within("doubled"))
+    patches = NetworkLook(reader, cache, tasks=("patches",)).within("other")
+    assert [type(one) for one in patches] == [Spliced]
     copies = NetworkLook(reader, cache, tasks=("copies",))
     assert [type(one) for one in copies.within("doubled")] == [Proven]
     assert NetworkLook(reader, cache, tasks=("pairs",)).within("doubled") == []
@@ -178,6 +180,16 @@ def test_a_seam_that_another_detector_tells_is_not_told_twice(panel, column, lef
     own[:, column : column + 2] = True
     known = Mark(Box(column, 0, column + 2, 100), own, 1.0, 0.99, 0.01, "blots", ())
     assert len(untold([Spliced("f1p1", mask, 0.9)], [Marked(panel, "seam", known)])) == left
+
+
+def test_what_one_network_has_marked_another_does_not_tell_again():
+    mask, apart = np.zeros((2, 100, 200), bool)
+    mask[20:60, 100:140] = True
+    apart[20:60, 10:50] = True
+    known = [Spliced("f1p1", mask, 0.9)]
+    assert untold([Spliced("f1p1", mask, 0.8)], known) == []
+    assert len(untold([Spliced("f1p2", mask, 0.8)], known)) == 1
+    assert len(untold([Spliced("f1p1", apart, 0.8)], known)) == 1
 
 
 def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():

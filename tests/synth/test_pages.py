@@ -100,6 +100,28 @@ def test_shading_is_soft_and_nothing_is_marked():
     assert max(steep) < 0.35  # of the step from one pixel to the next; a join has 1
 
 
+def test_a_marker_has_straight_sides_and_many_bands():
+    for seed in range(12):
+        forgery = made("laddered", seed, PLAIN, source=Flat())
+        assert not forgery.targets[0].any()
+        changed = forgery.panels[0][..., 0] != 128
+        columns = np.flatnonzero(changed.any(axis=0))
+        assert 4 <= np.ptp(columns) + 1 <= 0.14 * changed.shape[1] + 12  # and a blur's reach
+        along = forgery.panels[0][:, columns.mean().round().astype(int), 0].astype(float)
+        assert (np.diff(np.sign(np.diff(along))) != 0).sum() >= 6  # goes up and down again
+
+
+def test_lines_cross_the_whole_panel_and_are_thin():
+    for seed in range(12):
+        forgery = made("ruled", seed, PLAIN, source=Flat())
+        assert not forgery.targets[0].any()
+        changed = (forgery.panels[0] != 128).any(axis=2)
+        lines = changed.all(axis=1), changed.all(axis=0)
+        assert changed.any()
+        assert all(line.sum() <= 8 for line in lines)
+        np.testing.assert_array_equal(changed, lines[0][:, None] | lines[1][None])
+
+
 class Flat(TexturedSource):
     """Panels of one grey level."""
 

@@ -81,7 +81,7 @@ def compare(
     spliced: list[Spliced] = []
     notes: list[str] = []
     for network in networks:
-        marked, told = _ask_network(network, sources, by_id, seen)
+        marked, told = _ask_network(network, sources, by_id, seen, spliced)
         spliced += marked
         notes += told
     pairs = [
@@ -121,13 +121,14 @@ def _ask_network(
     sources: Sequence[PanelSource],
     by_id: Mapping[str, Place],
     seen: list[Proven | Marked],
+    marked: Sequence[Spliced],
 ) -> tuple[list[Spliced], list[str]]:
-    """Let the network look; its matches are added to ``seen``: (marked regions, notes)."""
+    """Let the network look; its matches are added to ``seen``: (regions not ``marked``, notes)."""
     look = NetworkLook(network.reader, PanelCache(sources), network.null, network.tasks)
     ids = [source.id for source in sources]
     answers = look.within(*ids) if len(ids) == 1 else look.between(*ids)
     seen += merged(seen, [one for one in answers if isinstance(one, Proven)])
-    spliced = untold([one for one in answers if isinstance(one, Spliced)], seen)
+    spliced = untold([one for one in answers if isinstance(one, Spliced)], [*seen, *marked])
     return spliced, network_notes(look, {id: place.name for id, place in by_id.items()})
 
 

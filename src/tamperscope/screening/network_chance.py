@@ -1,9 +1,9 @@
 """How often a network marks a region as strongly where nothing was changed.
 
 The null is a table of the strongest mark (:func:`strength`) in each of many pristine panels that
-the network never saw, for every modality; ``tools/calibrate_network.py`` makes it. It holds for one
-file of weights, which it names by SHA-256: marks of other weights have no chance, and a plain
-threshold decides.
+the network never saw, for every modality; ``tools/calibrate_network.py`` makes it. There is one for
+each task whose answers are marks, and it holds for one file of weights, which it names by SHA-256:
+marks of other weights have no chance, and a plain threshold decides.
 """
 
 import json
@@ -17,7 +17,7 @@ from tamperscope.matching.chance import NAMES, Null
 from tamperscope.matching.match import Mask
 
 TABLE = Path(__file__).with_name("network_null.json")
-FORMAT = "tamperscope-network-null/1"
+FORMAT = "tamperscope-network-null/2"
 ALPHA = 0.01
 """Marks that pristine panels show more often than this are not reported."""
 TOP = 0.01  # of a panel's pixels that decide how strong a mark is, as in the image-level score
@@ -67,8 +67,10 @@ def null_of(sha256: str, table: Path = TABLE) -> NetworkNull | None:
     data = json.loads(table.read_text(encoding="utf-8"))
     if data.get("format") != FORMAT:
         raise ValueError(f"{table} must be of format {FORMAT!r}, got {data.get('format')!r}")
-    if data["weights"] != sha256:
-        return None
-    return NetworkNull(
-        {kind: Null(own["cases"], tuple(own["evidence"])) for kind, own in data["marks"].items()}
-    )
+    for null in data["tasks"].values():
+        if null["weights"] == sha256:
+            marks = null["marks"].items()
+            return NetworkNull(
+                {kind: Null(own["cases"], tuple(own["evidence"])) for kind, own in marks}
+            )
+    return None

@@ -31,7 +31,7 @@ from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of, st
 from tamperscope.screening.rims import rims
 from tamperscope.screening.tasks import Marked, Proven
 from tamperscope.screening.workers import PanelCache
-from tamperscope.shipped import PANEL_TASKS, shipped_tasks, weights_of
+from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, shipped_tasks, weights_of
 
 if TYPE_CHECKING:
     from tamperscope.models.pair_reading import PairReader, PanelReading, ReadPanel
@@ -207,13 +207,14 @@ class NetworkLook:
 
     def within(self, panel: str) -> list[Proven | Spliced]:
         """Find content that one panel holds twice, and regions unlike their surroundings."""
-        copies, seams = "copies" in self.tasks, "seams" in self.tasks
-        if seams and self.null is not None:
-            seams = self.cache.panel(panel).kind in self.null.cases
-        if not (copies or seams):
+        copies = "copies" in self.tasks
+        marks = any(task in self.tasks for task in MARKING_TASKS)
+        if marks and self.null is not None:
+            marks = self.cache.panel(panel).kind in self.null.cases
+        if not (copies or marks):
             return []
         proven = self.copies(panel) if copies else []
-        return [*proven, *(self.marks(panel, proven) if seams else [])]
+        return [*proven, *(self.marks(panel, proven) if marks else [])]
 
     def copies(self, panel: str) -> list[Proven]:
         """Find content that one panel holds twice."""
@@ -280,18 +281,18 @@ def verified(
 
 
 def untold(regions: Sequence[Spliced], told: Sequence[Any]) -> list[Spliced]:
-    """Leave out the regions that another detector has marked in the same panel.
+    """Leave out the regions that another detector, or network, has marked in the same panel.
 
     Args:
-        regions: Marked by the network.
-        told: What is known: :class:`Marked`, and whatever else was found.
+        regions: Marked by a network.
+        told: What is known: :class:`Marked`, :class:`Spliced`, and whatever else was found.
     """
     kept = []
     for one in regions:
         known = np.zeros(one.mask.shape, np.bool_)
         for old in told:
-            if isinstance(old, Marked) and old.panel == one.panel:
-                known |= old.mark.mask
+            if isinstance(old, Marked | Spliced) and old.panel == one.panel:
+                known |= old.mark.mask if isinstance(old, Marked) else old.mask
         near = cv2.dilate(known.astype(np.uint8), np.ones((2 * BESIDE + 1,) * 2, np.uint8)) > 0
         if near[one.mask].mean() < EXPLAINED:
             kept.append(one)

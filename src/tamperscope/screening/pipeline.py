@@ -265,7 +265,7 @@ def _ask_network(
     for done, source in enumerate(sources, start=1):
         answers = look.within(source.id)
         marks = [one for one in answers if isinstance(one, Spliced)]
-        found.spliced += untold(marks, found.marked)
+        found.spliced += untold(marks, [*found.marked, *found.spliced])
         found.proven += merged(found.proven, [one for one in answers if isinstance(one, Proven)])
         progress("Asking the network about panels", done, len(sources))
     asked = pairs if "pairs" in network.tasks else ()

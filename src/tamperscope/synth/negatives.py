@@ -7,17 +7,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tamperscope.synth.blending import mix
 from tamperscope.synth.geometry import blurred
 from tamperscope.synth.marks import annotate
 from tamperscope.synth.resampling import SUBPIXELS
 from tamperscope.synth.sample import Forgery, Pixels, SourcePanel, UnfitError, no_mask
-from tamperscope.synth.tone import apply_tone, content
+from tamperscope.synth.tone import apply_tone, content, mean_level
 from tamperscope.synth.work import Work
 
 GAP = (0.02, 0.3)  # between neighbouring fields, in panels
 DETAIL = 4.0  # grey levels that a block must spread to count as detail
 SOFT = (0.05, 0.4)  # width of a soft transition, in shorter sides
 STEP = (12.0, 70.0)  # grey levels that it rises by
+LANE = (0.04, 0.14)  # width of a marker's lane, of the panel
+BAND = (0.006, 0.03)  # height of its bands, of the panel
+EDGE = (0.4, 1.4)  # standard deviation of the blur of their edges, pixels
 NODES = 5  # of the grid that bends a serial section, along each side
 
 
@@ -69,6 +73,39 @@ def shaded(work: Work) -> Forgery:
     shade = np.rint(step * (t * t * (3 - 2 * t) - 0.5)).astype(np.int16)
     made = np.clip(panel.pixels + shade[..., None], 0, 255).astype(np.uint8)
     return _untouched(replace(panel, pixels=made))
+
+
+def laddered(work: Work) -> Forgery:
+    """One panel with the lane of a size marker: many narrow bands between two straight sides."""
+    panel = work.panel()
+    height, width = work.size
+    rng = work.rng
+    across = max(round(width * float(rng.uniform(*LANE))), 4)
+    left = int(rng.integers(width - across + 1))
+    top, bottom = (round(height * float(rng.uniform(*span))) for span in ((0, 0.3), (0.6, 1)))
+    opacity = np.zeros((height, width), np.uint8)
+    place = float(top)
+    while place < bottom:  # bands lie closer where they have run less far
+        thick = max(round(height * float(rng.uniform(*BAND))), 1)
+        opacity[round(place) : round(place) + thick, left : left + across] = rng.integers(110, 256)
+        place += thick + 1 + (bottom - top) * float(rng.uniform(0.02, 0.12))
+    opacity = blurred(opacity, round(float(rng.uniform(*EDGE)), 2))
+    bright = mean_level(panel.pixels) < 128 or rng.random() < 0.25  # on gels bands glow, mostly
+    ink = np.full_like(panel.pixels, int(rng.integers(200, 256) if bright else rng.integers(0, 70)))
+    return _untouched(replace(panel, pixels=mix(panel.pixels, ink, opacity)))
+
+
+def ruled(work: Work) -> Forgery:
+    """One panel with lines drawn across, as between two exposures that are shown together."""
+    panel = work.panel()
+    pixels = panel.pixels.copy()
+    for _ in range(int(work.rng.integers(1, 3))):
+        thick = int(work.rng.integers(1, 5))
+        level = int(work.rng.choice((0, 255, int(work.rng.integers(40, 216)))))
+        axis = int(work.rng.random() < 0.35)
+        place = int(work.rng.integers(thick, pixels.shape[axis] - thick))
+        (pixels if axis == 0 else pixels.swapaxes(0, 1))[place : place + thick] = level
+    return _untouched(replace(panel, pixels=pixels))
 
 
 def periodic(work: Work) -> Forgery:

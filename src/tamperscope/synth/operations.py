@@ -45,6 +45,8 @@ OPERATIONS: dict[str, Operation] = {
     "neighbours": Operation(negatives.neighbours, "pristine", 2),
     "serial": Operation(negatives.serial, "pristine", 2, IN_SECTIONS),
     "shaded": Operation(negatives.shaded, "pristine", 1),
+    "laddered": Operation(negatives.laddered, "pristine", 1, BLOTS),
+    "ruled": Operation(negatives.ruled, "pristine", 1, BLOTS),
     "periodic": Operation(negatives.periodic, "pristine", 1),
     "periodic-pair": Operation(negatives.periodic_pair, "pristine", 2),
     "annotated": Operation(negatives.annotated, "pristine", 1),
