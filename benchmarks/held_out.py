@@ -10,7 +10,7 @@ networks are chosen on one draw of samples and measured on another. Where few so
 be redistributed, of which no network has seen the like: scans and photographs of other laboratories
 and whole figures of journals, labels and rims included. Three tasks, as the paper has
 them: ``edd`` pairs that share content, ``idd`` copies inside a panel, ``cstd`` seams in blots; and
-``patches``, what was laid into a panel from elsewhere.
+``patches``, what was laid into a blot from elsewhere.
 
 Methods: *everything* marks every pixel; *classical* is what a screening without network would tell
 (verified matches that hold when disturbed, or seams and pasted boxes); each network; *both*, which
@@ -135,6 +135,8 @@ def samples(
 ) -> Iterator[Sample]:
     """Forge samples of one task from held-out sources."""
     recipe = replace(find_recipe(task), size=(size, size))
+    if TASKS[task] in MARKING_TASKS:  # asked of blots alone
+        recipe = replace(recipe, modalities={"blot": 1.0})
     generators = open_generators(recipe)
     # Of other styles nothing is trained on; their "valid" side is in the null of the marks.
     split = "valid" if uses == OURS else "train"
@@ -190,9 +192,7 @@ def classical(sample: Sample) -> list[Mask]:
 
 
 def classical_seams(sample: Sample) -> list[Mask]:
-    """Seams, erased areas and pasted boxes of a blot; other panels are not searched for them."""
-    if sample.modality != "blot":
-        return [np.zeros(sample.panels[0].shape[:2], np.bool_)]
+    """Seams, erased areas and pasted boxes of a blot."""
     panel = Shown(sample).panel("0")
     mark = np.zeros(panel.gray.shape, np.bool_)
     for found in (*find_seams(panel), *find_erased(panel), *find_pasted(panel)):

@@ -124,7 +124,7 @@ TASKS = {
     "edd": "Pairs of panels that share content",
     "idd": "Content repeated inside a panel",
     "cstd": "Seams in blots",
-    "patches": "Patches laid into panels",
+    "patches": "Patches laid into blots",
 }
 
 
