@@ -53,9 +53,7 @@ class Options:
     weights: Path | None = None  # None: those that come with the program
     device: str = "auto"  # auto, cpu or cuda
     precision: str = "auto"  # auto, float32 or bfloat16
-    tile: int | None = (
-        None  # pixels; larger photographs are cut into tiles of this size; None: TILE
-    )
+    tile: int | None = None  # pixels of a tile of larger photographs; None: TILE
     threshold: float = 0.5  # pixels above it are marked
 
     def __post_init__(self) -> None:
