@@ -38,12 +38,14 @@ bench: $(VENV)/.core
 
 # A training that was stopped goes on where it was. The corpus is expected in ../shared/corpus.
 weights: $(VENV)/.core
-	for part in pairs pairs_large seams; do \
+	for part in pairs pairs_large seams seams_hard patches; do \
 	  $(BIN)/tamperscope train examples/biotampernet_small_$$part.toml --out runs/$$part --threads 1 || exit 1; \
 	done
 	$(BIN)/python -m tools.ship_weights runs/pairs_large/best.safetensors --name biotampernet_small_pairs
-	$(BIN)/python -m tools.ship_weights runs/seams/best.safetensors --name biotampernet_small_seams
-	$(BIN)/python -m tools.calibrate_network --task seams --corpus ../shared/corpus --count 400
+	for part in seams_hard:seams patches:patches; do \
+	  $(BIN)/python -m tools.ship_weights runs/$${part%%:*}/best.safetensors --name biotampernet_small_$${part##*:} || exit 1; \
+	  $(BIN)/python -m tools.calibrate_network --task $${part##*:} --corpus ../shared/corpus --count 400 || exit 1; \
+	done
 
 # Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.
 native:

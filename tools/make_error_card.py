@@ -64,6 +64,10 @@ BLOTS_SEEN = (
     "more frequent on others."
 )
 JOIN = Set(("recall", "join", "all"), "blots or gels with a strip cut out and the gap closed")
+PATCHED_PIECES = (
+    "pieces of blots or gels, 256 x 256 pixels, with a patch from elsewhere laid on, most of them "
+    "boxes, or a place erased or retouched by a program"
+)
 CUT_PIECES = "pieces of blots or gels, 256 x 256 pixels, with a lane cut out or put in by a program"
 PIECES = "pieces of blots or gels as they are, some with letters"
 WITH_RIMS = (
@@ -129,6 +133,18 @@ MEASURES = (
             Set(("methods", method, "found"), CUT_PIECES, origin=OTHER_STYLES),
             (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
             f"a lane cut out or put in, {case}", "blot", (WITH_RIMS,),
+        )
+        for method, case, detectors in (
+            ("classical", "without the network", ("seams",)),
+            ("screened, BioTamperNet", "with the network", ("seams", "biotampernet")),
+        )
+    ),
+    *(
+        Measure(
+            "splice", "Unlike its surroundings", "held_out_patches_other.json", "panel", detectors,
+            Set(("methods", method, "found"), PATCHED_PIECES, origin=OTHER_STYLES),
+            (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
+            f"a patch laid on, {case}", "blot", (WITH_RIMS,),
         )
         for method, case, detectors in (
             ("classical", "without the network", ("seams",)),

@@ -28,7 +28,7 @@ PANEL_TASKS = {
 a panel from elsewhere."""
 MARKING_TASKS = ("seams", "patches")
 """Those whose answers are marks of one place, with no second one to align."""
-USUAL_TASKS = ("seams",)
+USUAL_TASKS = MARKING_TASKS
 """What screenings ask unasked: where the network finds more than the classical detectors at equal
 false alarms (docs/results.md)."""
 

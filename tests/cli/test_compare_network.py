@@ -117,18 +117,19 @@ def test_the_network_runs_unasked_where_it_can_and_else_the_report_says_so(
 def test_two_pictures_are_asked_what_they_share_and_one_what_is_inside():
     assert network_options.tasks_of_pictures(2, everything=False) == ("pairs",)
     assert network_options.tasks_of_pictures(2, everything=True) == ("pairs",)
-    assert network_options.tasks_of_pictures(1, everything=False) == ("seams",)
-    assert network_options.tasks_of_pictures(1, everything=True) == ("copies", "seams")
+    assert network_options.tasks_of_pictures(1, everything=False) == ("seams", "patches")
+    everything = network_options.tasks_of_pictures(1, everything=True)
+    assert everything == ("copies", "seams", "patches")
 
 
 def test_compare_loads_the_weights_of_its_task_alone(folder, tmp_path):
-    for pictures, task in ((("a.png", "b.png"), "pairs"), (("a.png",), "seams")):
-        out = tmp_path / task
+    for pictures, tasks in ((("a.png", "b.png"), ["pairs"]), (("a.png",), ["seams", "patches"])):
+        out = tmp_path / tasks[0]
         result = run("compare", *(folder / name for name in pictures), "--out", out)
         assert result.exit_code == 0, result.output
         data = json.loads((out / "findings.json").read_text())
-        (network,) = data["run"]["parameters"]["networks"]
-        assert network["file"] == f"biotampernet_small_{task}.safetensors"
+        files = [network["file"] for network in data["run"]["parameters"]["networks"]]
+        assert files == [f"biotampernet_small_{task}.safetensors" for task in tasks]
 
 
 def test_no_nets_alone_leaves_nothing_to_do(folder, tmp_path):
