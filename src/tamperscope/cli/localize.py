@@ -72,6 +72,7 @@ def command(
     \b
     Examples:
       tamperscope localize blots/ --out maps/
+      tamperscope localize blots/ --model biotampernet_small_patches --out patches/
       tamperscope localize photo.jpg --model forma_base --weights forma.safetensors --out maps/
       tamperscope localize photos/ --model loma_base --weights loma.safetensors --out maps/ \\
           --threshold 0.7 --overwrite
