@@ -377,13 +377,21 @@ def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArr
     """Finding (without its number) of one marked region, and its mask."""
     seam = is_band(found.mask)
     share = float(found.mask.mean())
-    seen = (
-        f"The network marks a narrow straight band in {place.name}, as where two pieces of a "
-        "picture were joined."
-        if seam
-        else f"The network marks {share:.1%} of {place.name} as unlike its surroundings or shown "
-        "twice; no second place could be aligned with it."
-    )
+    if seam:
+        seen = (
+            f"The network marks a narrow straight band in {place.name}, as where two pieces of a "
+            "picture were joined."
+        )
+    elif found.chance is not None:  # weights of ours, which were asked for this and nothing else
+        seen = (
+            f"The network marks {share:.1%} of {place.name} as unlike its surroundings, as where "
+            "something was laid in from elsewhere, erased or retouched."
+        )
+    else:
+        seen = (
+            f"The network marks {share:.1%} of {place.name} as unlike its surroundings or shown "
+            "twice; no second place could be aligned with it."
+        )
     finding = Finding(
         id="unnumbered",
         kind="seam" if seam else "splice",
