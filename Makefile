@@ -1,7 +1,7 @@
 # make demo    set up, screen the example paper, print where the report is
 # make test    set up, run the tests
 # make bench   set up, run every benchmark and write benchmarks/results/
-# make weights train the weights that come with the program again (two hours), and calibrate them
+# make weights train the weights that come with the program again (over three hours), and calibrate them
 # Everything lives in .venv; nothing is installed outside this folder.
 
 PYTHON ?= python3

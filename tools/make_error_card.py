@@ -74,6 +74,10 @@ WITH_RIMS = (
     "Many of these pieces hold rims of blots and letters, as a poor split into panels leaves them. "
     "Any mark on a piece counts, wherever it is."
 )
+IN_VIEW = (
+    "Which weights the network has was decided with these pieces in view, so it is likely to find "
+    "fewer on others."
+)
 PATCH = Set(("recall", "patch", "all"), "blots or gels with a piece from elsewhere in them laid on")
 FLAT = Set(
     ("recall", "erased", "all"), "blots or gels with a place filled evenly, with a gradient or blur"
@@ -91,6 +95,26 @@ STORED = (
     "A third of the changed blots was then stored as JPEG, and another third made smaller and "
     "stored as JPEG, as papers do; either hides transitions."
 )
+
+
+def with_and_without(
+    kind: str, title: str, file: str, words: str, case: str, notes: tuple[str, ...]
+) -> tuple[Measure, Measure]:
+    """One set of other styles, screened by the classical detectors and with the network too."""
+    without, network = (
+        Measure(
+            kind, title, file, "panel", detectors,
+            Set(("methods", method, "found"), words, origin=OTHER_STYLES),
+            (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
+            f"{case}, {how} the network", "blot", notes,
+        )
+        for method, how, detectors in (
+            ("classical", "without", ("seams",)),
+            ("screened, BioTamperNet", "with", ("seams", "biotampernet")),
+        )
+    )  # fmt: skip
+    return without, network
+
 
 MEASURES = (
     Measure(
@@ -127,29 +151,13 @@ MEASURES = (
         FLAT, (Set(("false_alarms", "erased"), PLAIN_BLOTS),),
         "", "blot", (BLOTS_SEEN,),
     ),
-    *(
-        Measure(
-            "seam", "Abrupt transition", "held_out_cstd_other.json", "panel", detectors,
-            Set(("methods", method, "found"), CUT_PIECES, origin=OTHER_STYLES),
-            (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
-            f"a lane cut out or put in, {case}", "blot", (WITH_RIMS,),
-        )
-        for method, case, detectors in (
-            ("classical", "without the network", ("seams",)),
-            ("screened, BioTamperNet", "with the network", ("seams", "biotampernet")),
-        )
+    *with_and_without(
+        "seam", "Abrupt transition", "held_out_cstd_other.json", CUT_PIECES,
+        "a lane cut out or put in", (WITH_RIMS, IN_VIEW),
     ),
-    *(
-        Measure(
-            "splice", "Unlike its surroundings", "held_out_patches_other.json", "panel", detectors,
-            Set(("methods", method, "found"), PATCHED_PIECES, origin=OTHER_STYLES),
-            (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
-            f"a patch laid on, {case}", "blot", (WITH_RIMS,),
-        )
-        for method, case, detectors in (
-            ("classical", "without the network", ("seams",)),
-            ("screened, BioTamperNet", "with the network", ("seams", "biotampernet")),
-        )
+    *with_and_without(
+        "splice", "Unlike its surroundings", "held_out_patches_other.json", PATCHED_PIECES,
+        "a patch laid on", (WITH_RIMS,),
     ),
     Measure(
         "splice", "Unlike its surroundings", "seams.json", "panel", ("seams",),

@@ -29,8 +29,8 @@ a panel from elsewhere."""
 MARKING_TASKS = ("seams", "patches")
 """Those whose answers are marks of one place, with no second one to align."""
 USUAL_TASKS = MARKING_TASKS
-"""What screenings ask unasked: where the network finds more than the classical detectors at equal
-false alarms (docs/results.md)."""
+"""What screenings ask unasked: where the network finds clearly more than the classical detectors at
+about as many false alarms (docs/results.md)."""
 
 
 def shipped_names() -> list[str]:
