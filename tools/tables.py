@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tamperscope.evaluation.layout import as_markdown
+from tamperscope.evaluation.metrics import Counts
 from tamperscope.evaluation.seam_cases import FALSE_ALARMS
 from tamperscope.evaluation.tables import tables_of
 
@@ -81,7 +82,32 @@ def duplicates(result: dict[str, Any]) -> str:
         table(["what is shared", "recall"], modes),
         "False alarms: share of pristine samples with any match.\n",
         table(["pristine", "modality", "false alarms"], alarms),
+        "The same as one score: by pixels, pooled over the samples with a duplication, where only what "
+        "belongs to a match counts as marked; by image, any match against none over all samples.\n",
+        table(["", "pixel MCC", "pixel F1", "image MCC"], duplicate_scores(result)),
     ])  # fmt: skip
+
+
+def duplicate_scores(result: dict[str, Any]) -> Rows:
+    """Pooled scores by pixels and by image, between panels and inside a panel."""
+    rows = []
+    for group, name, pristine in (
+        ("pair", "between panels", ("unrelated", "same-origin")),
+        ("within", "inside a panel", ("panel",)),
+    ):
+        changed = result["recall"][group]["all"]
+        untouched = [result["false_alarms"][other]["all"] for other in pristine]
+        alarms = sum(cell["successes"] for cell in untouched)
+        image = Counts(
+            hits=changed["flagged"],
+            misses=changed["trials"] - changed["flagged"],
+            false_alarms=alarms,
+            rejections=sum(cell["trials"] for cell in untouched) - alarms,
+        )
+        pixels = result["pixels"][group]
+        scores = (pixels["mcc_pooled"], pixels["f1_pooled"], image.mcc)
+        rows.append([name, *(f"{score:.3f}" for score in scores)])
+    return rows
 
 
 def seams(result: dict[str, Any]) -> str:

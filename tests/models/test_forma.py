@@ -33,6 +33,8 @@ def test_parameters_are_as_many_as_published():
 VARIANTS = {
     "without noise": {"noise": "none"},
     "noise to the encoder": {"noise": "encoder"},
+    "noise from the image itself": {"noise_from": "full"},
+    "noise alone": {"noise": "encoder", "colours": False},
     "one extractor": {"extractors": ("srm",)},
     "bilinear instead of shuffle": {"enlarge": "bilinear"},
 }
@@ -75,6 +77,29 @@ def test_the_encoder_variant_keeps_noise_out_of_the_decoder():
         assert not torch.equal(before, network(image))
 
 
+def test_noise_from_the_whole_image_keeps_what_a_quarter_of_it_loses():
+    """A checkerboard of single pixels is flat grey once the image is a quarter of its size."""
+    rows, columns = torch.arange(64)[:, None], torch.arange(64)[None, :]
+    fine = 0.5 + 0.1 * ((rows + columns) % 2 * 2.0 - 1)
+    flat = torch.full((64, 64), 0.5)
+    for noise_from, told in (("quarter", False), ("full", True)):
+        network = create_model("forma_test", noise="encoder", colours=False, noise_from=noise_from)
+        network.eval()
+        with torch.no_grad():
+            answers = [network(image.expand(1, 3, 64, 64)) for image in (fine, flat)]
+        same = torch.allclose(answers[0], answers[1], rtol=0, atol=1e-5)
+        assert same is not told, noise_from
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_noise_alone_sees_nothing_but_noise(colours):
+    network = create_model("forma_test", noise="encoder", colours=colours).eval()
+    with torch.no_grad():
+        network.noise_embedding.weight.zero_()  # nothing of the noise goes through
+        answers = [network(drawn(1, 3, 64, 64, seed=seed)) for seed in (0, 1)]
+    assert torch.equal(*answers) is not colours
+
+
 def test_shuffle_puts_channel_blocks_where_the_paper_puts_them():
     """Channel c r^2 + dy r + dx of a cell becomes pixel (dy, dx) of that cell in channel c."""
     decoder = ShuffleDecoder(ForMaConfig(widths=(4, 4, 4, 4), depths=(1, 1, 1, 1)))
@@ -90,6 +115,8 @@ def test_shuffle_puts_channel_blocks_where_the_paper_puts_them():
     "wrong",
     [
         {"noise": "both"},
+        {"noise_from": "half"},
+        {"colours": False},
         {"enlarge": "nearest"},
         {"extractors": ("noiseprint",)},
         {"extractors": ()},

@@ -2,7 +2,8 @@
 
 "ForMa: Lightweight Image Forensics Localization with Mamba", with the authors' code as the
 arbiter. Where that code and the paper part, the code is followed, and docs/models.md says so: noise
-is taken from the image already reduced to a quarter, and RGB is not normalised.
+is taken from the image already reduced to a quarter (``noise_from="full"`` takes it from the image
+itself, as the paper has it), and RGB is not normalised.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from tamperscope.models.noise import EXTRACTORS, Extractor, NoiseBranch
 from tamperscope.models.vmamba import VMamba, VMambaConfig
 
 NoiseUse = Literal["decoder", "encoder", "none"]
+NoiseFrom = Literal["quarter", "full"]
 Enlarge = Literal["shuffle", "bilinear"]
 
 
@@ -32,6 +34,9 @@ class ForMaConfig(VMambaConfig):
     extractors: tuple[Extractor, ...] = EXTRACTORS  # which noise maps
     mixer_widths: tuple[int, ...] = (24, 48, 96)  # channels inside the noise mixer
     noise_width: int = 16  # channels of noise in the decoder
+    noise_from: NoiseFrom = "quarter"  # size of the image that noise is taken from
+    noise_maps: int = 3  # channels of each noise map and of the mixed ones
+    colours: bool = True  # False: the encoder sees the noise and no RGB, an ablation
     enlarge: Enlarge = "shuffle"  # how coarse scales grow; bilinear is the paper's ablation
 
     def __post_init__(self) -> None:
@@ -40,6 +45,10 @@ class ForMaConfig(VMambaConfig):
             raise ValueError(f"noise must be decoder, encoder or none, got {self.noise!r}")
         if self.enlarge not in ("shuffle", "bilinear"):
             raise ValueError(f"enlarge must be shuffle or bilinear, got {self.enlarge!r}")
+        if self.noise_from not in ("quarter", "full"):
+            raise ValueError(f"noise_from must be quarter or full, got {self.noise_from!r}")
+        if not self.colours and self.noise != "encoder":
+            raise ValueError('without colours the encoder needs noise="encoder"')
         unknown = set(self.extractors) - set(EXTRACTORS)
         if unknown or (self.noise != "none" and not self.extractors):
             raise ValueError(f"extractors must be some of {EXTRACTORS}, got {self.extractors}")
@@ -59,7 +68,7 @@ class ShuffleDecoder(nn.Module):
             for channels, factor in zip(config.widths, self.factors, strict=True)
         )
         takes_noise = config.noise == "decoder"
-        self.noise = nn.Linear(3, config.noise_width) if takes_noise else None
+        self.noise = nn.Linear(config.noise_maps, config.noise_width) if takes_noise else None
         joined = len(config.widths) * width + (config.noise_width if takes_noise else 0)
         self.fuse = nn.Linear(joined, width, bias=False)
         self.fuse_norm = BatchNorm(width, eps=1e-3, momentum=0.03)
@@ -71,7 +80,7 @@ class ShuffleDecoder(nn.Module):
 
         Args:
             maps: (batch, height / (4 f), width / (4 f), channel) for f = 1, 2, 4, 8.
-            noise: (batch, height / 4, width / 4, 3), or None if the decoder takes none.
+            noise: (batch, height / 4, width / 4, noise map), or None if the decoder takes none.
 
         Returns:
             (batch, 2, height / 4, width / 4).
@@ -112,12 +121,15 @@ class ForMa(Network):
         self.out_norms = nn.ModuleList(nn.LayerNorm(width) for width in config.widths)
         self.noise: NoiseBranch | None = None
         if config.noise != "none":
-            self.noise = NoiseBranch(config.extractors, config.mixer_widths, dropout=0.33)
+            halvings = 2 if config.noise_from == "full" else 0
+            self.noise = NoiseBranch(
+                config.extractors, config.mixer_widths, 0.33, halvings, config.noise_maps
+            )
         # The paper names the variant "noise fed to the encoder" and not how; here: added to the
         # patch embedding, which has the resolution of the noise maps.
         self.noise_embedding: nn.Linear | None = None
         if config.noise == "encoder":
-            self.noise_embedding = nn.Linear(3, config.widths[0])
+            self.noise_embedding = nn.Linear(config.noise_maps, config.widths[0])
             self.noise_embedding.apply(initialise)
         self.decoder = ShuffleDecoder(config)
 
@@ -125,13 +137,15 @@ class ForMa(Network):
         """(batch, 3, height, width), multiples of 32 -> (batch, 2, height / 4, width / 4)."""
         noise = None
         if self.noise is not None:
-            quarter = (image.shape[-2] // self.stride, image.shape[-1] // self.stride)
-            small = F.interpolate(image, size=quarter, mode="bilinear", align_corners=False)
-            noise = self.noise(small).permute(0, 2, 3, 1)
+            seen = image
+            if self.config.noise_from == "quarter":
+                quarter = (image.shape[-2] // self.stride, image.shape[-1] // self.stride)
+                seen = F.interpolate(image, size=quarter, mode="bilinear", align_corners=False)
+            noise = self.noise(seen).permute(0, 2, 3, 1)
         extra = None
         if self.noise_embedding is not None:
             extra = self.noise_embedding(noise)
-        maps = self.backbone(image, extra)
+        maps = self.backbone(image if self.config.colours else torch.zeros_like(image), extra)
         normed = [norm(x) for norm, x in zip(self.out_norms, maps, strict=True)]
         return self.decoder(normed, noise)
 
@@ -142,14 +156,20 @@ def forma_base(**changes: Any) -> ForMa:
 
 
 def forma_small(**changes: Any) -> ForMa:
-    """Build one of 5.2 M parameters, without Noiseprint++, which needs the authors' weights."""
+    """Build one of 5.3 M parameters, without Noiseprint++, which needs the authors' weights.
+
+    Its noise is taken from the image at full size and goes to the encoder, in more channels than
+    published: trained from scratch, that is what it learns from first (docs/log.md).
+    """
     small = ForMaConfig(
         widths=(48, 96, 192, 384),
         depths=(1, 1, 3, 1),
         embedding=48,
+        noise="encoder",
         extractors=("bayar", "srm"),
         mixer_widths=(12, 24, 48),
-        noise_width=12,
+        noise_from="full",
+        noise_maps=16,
     )
     return ForMa(replace(small, **changes))
 

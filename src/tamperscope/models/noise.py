@@ -128,19 +128,23 @@ class SRM(nn.Module):
 
 
 class EarlyConv(nn.Module):
-    """Three 3 x 3 convolutions with batch normalisation and ReLU, then a pointwise one."""
+    """3 x 3 convolutions with batch normalisation and ReLU, then a pointwise one.
 
-    def __init__(self, channels: int, widths: tuple[int, ...], out: int) -> None:
+    The first ``halvings`` convolutions have a stride of 2.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, ...], out: int, halvings: int = 0) -> None:
         super().__init__()
         steps = (channels, *widths)
         self.convs = nn.ModuleList(
-            nn.Conv2d(narrow, wide, 3, padding=1) for narrow, wide in itertools.pairwise(steps)
+            nn.Conv2d(narrow, wide, 3, stride=2 if index < halvings else 1, padding=1)
+            for index, (narrow, wide) in enumerate(itertools.pairwise(steps))
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(wide) for wide in widths)
         self.final = nn.Conv2d(widths[-1], out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) -> (batch, out, height, width)."""
+        """(batch, channels, height, width) -> (batch, out, height, width), halved as asked."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = norm(conv(x)).relu_()
         return self.final(x)
@@ -153,10 +157,17 @@ class NoiseBranch(nn.Module):
         extractors: Which residuals, in the order in which they are joined.
         widths: Channels inside each :class:`EarlyConv`.
         dropout: Rate on the joined maps, training only.
+        halvings: How many times each residual is halved before they are joined.
+        out: Channels of each map and of the mixed ones.
     """
 
     def __init__(
-        self, extractors: tuple[Extractor, ...], widths: tuple[int, ...], dropout: float
+        self,
+        extractors: tuple[Extractor, ...],
+        widths: tuple[int, ...],
+        dropout: float,
+        halvings: int = 0,
+        out: int = 3,
     ) -> None:
         super().__init__()
         build: dict[Extractor, Callable[[], nn.Module]] = {
@@ -166,12 +177,12 @@ class NoiseBranch(nn.Module):
         }
         self.names = extractors
         self.extractors = nn.ModuleList(build[name]() for name in extractors)
-        self.blocks = nn.ModuleList(EarlyConv(3, widths, 3) for _ in extractors)
+        self.blocks = nn.ModuleList(EarlyConv(3, widths, out, halvings) for _ in extractors)
         self.dropout = nn.Dropout(dropout)
-        self.mixer = EarlyConv(3 * len(extractors), widths, 3)
+        self.mixer = EarlyConv(out * len(extractors), widths, out)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(batch, 3, height, width) -> (batch, 3, height, width).
+        """(batch, 3, height, width) -> (batch, out, height, width), halved as asked.
 
         Noiseprint++ has one channel, repeated to three.
         """
