@@ -138,3 +138,20 @@ def test_plots_are_never_turned(index):
         sample = sample_of(index, recipe, TexturedSource(modalities=(modality,)))
         linear = sample.links[0].matrix[:2, :2]
         assert (linear[0, 1] != 0 or linear[0, 0] < 0 or linear[1, 1] < 0) == turned
+
+
+def blockiness(panel):
+    """Steps between columns 8 apart against all others, at the place where they are largest."""
+    steps = np.abs(np.diff(panel.astype(float).mean(axis=2), axis=1)).mean(axis=0)
+    return max(steps[start::8].mean() / np.delete(steps, slice(start, None, 8)).mean()
+               for start in range(8))  # fmt: skip
+
+
+def test_panels_may_have_been_stored_as_jpeg_before_anything_is_done():
+    others = "".join(f"{name} = {int(name == 'none')}\n" for name in CHAINS)
+    text = f"{HEAD}[post]\n{others}[operations.pristine]\n"
+    found = [
+        np.mean([blockiness(sample_of(index, recipe).panels[0]) for index in range(8)])
+        for recipe in (read_recipe(text, "a"), read_recipe(text + "[look]\nstored = 1\n", "b"))
+    ]
+    assert found[1] > 1.1 * found[0]

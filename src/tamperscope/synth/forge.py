@@ -116,7 +116,9 @@ def _made(
     chains = _draw_chains(recipe, OPERATIONS[operation].panels, rng)
     settings = _of_modality(recipe.operations[operation], modality)
     look = draw_look(recipe.look, modality, rng)
-    work = Work(rng, chains[0].canvas, modality, settings, source, generators, look)
+    work = Work(
+        rng, chains[0].canvas, modality, settings, source, generators, look, recipe.look.stored
+    )
     forgery = OPERATIONS[operation].make(work)
     labels: list[str] = []
     if rng.random() < recipe.labels and "labels" not in forgery.parameters:

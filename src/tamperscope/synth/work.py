@@ -6,10 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
+from tamperscope.synth.postprocess import FULL_COLOUR, HALF_COLOUR, through_jpeg
 from tamperscope.synth.sample import Pixels, Size, SourcePanel, UnfitError
 from tamperscope.synth.settings import Settings
 from tamperscope.synth.tone import grey, is_grey, mean_level
 
+STORED_QUALITY = (60, 98)  # of the JPEG that panels come from
 STRANGERS = 12  # panels that are drawn to find one of another group
 
 
@@ -64,10 +66,22 @@ class Work:
     source: PanelSource
     generators: Sequence[PatchGenerator] = ()
     look: tuple[str, ...] = ()  # "grey", "dark bands", "bright bands": how its panels are shown
+    stored: float = 0.0  # chance that a panel was stored as JPEG before
 
     def panel(self, size: Size | None = None) -> SourcePanel:
         """Draw a panel of the canvas's size, or of another."""
-        panel = self.source.draw(self.rng, size or self.size, self.modality)
+        panel = self._shown(self.source.draw(self.rng, size or self.size, self.modality))
+        if not self.stored or self.rng.random() >= self.stored:
+            return panel
+        # Seen whole, a picture lies on its grid of blocks; cut out of a larger one, anywhere on it.
+        quality = int(self.rng.integers(STORED_QUALITY[0], STORED_QUALITY[1] + 1))
+        colour = int(self.rng.choice([FULL_COLOUR, HALF_COLOUR]))
+        place = self.rng.integers(0, 8, 2) if self.rng.random() < 0.5 else (0, 0)
+        pixels = through_jpeg(panel.pixels, quality, colour, int(place[0]), int(place[1]))
+        return replace(panel, pixels=pixels)
+
+    def _shown(self, panel: SourcePanel) -> SourcePanel:
+        """The panel in the look of the sample."""
         if not self.look:
             return panel
         pixels = panel.pixels
