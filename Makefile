@@ -1,7 +1,7 @@
 # make demo    set up, screen the example paper, print where the report is
 # make test    set up, run the tests
 # make bench   set up, run every benchmark and write benchmarks/results/
-# make weights train the weights that come with the program again (over three hours), and calibrate them
+# make weights train the weights that come with the program again (five hours), and calibrate them
 # Everything lives in .venv; nothing is installed outside this folder.
 
 PYTHON ?= python3
@@ -41,10 +41,15 @@ weights: $(VENV)/.core
 	for part in pairs pairs_large seams seams_hard patches; do \
 	  $(BIN)/tamperscope train examples/biotampernet_small_$$part.toml --out runs/$$part --threads 1 || exit 1; \
 	done
+	for part in forma_small forma_small_large; do \
+	  $(BIN)/tamperscope train examples/$$part.toml --out runs/$$part --threads 1 || exit 1; \
+	done
 	$(BIN)/python -m tools.ship_weights runs/pairs_large/best.safetensors --name biotampernet_small_pairs
-	for part in seams_hard:seams patches:patches; do \
-	  $(BIN)/python -m tools.ship_weights runs/$${part%%:*}/best.safetensors --name biotampernet_small_$${part##*:} || exit 1; \
-	  $(BIN)/python -m tools.calibrate_network --task $${part##*:} --corpus ../shared/corpus --count 400 || exit 1; \
+	$(BIN)/python -m tools.ship_weights runs/seams_hard/best.safetensors --name biotampernet_small_seams
+	$(BIN)/python -m tools.ship_weights runs/patches/best.safetensors --name biotampernet_small_patches
+	$(BIN)/python -m tools.ship_weights runs/forma_small_large/best.safetensors --name forma_small
+	for task in seams patches splices; do \
+	  $(BIN)/python -m tools.calibrate_network --task $$task --corpus ../shared/corpus --count 400 || exit 1; \
 	done
 
 # Rebuild the C++ libraries in place after editing src/tamperscope/kernels/csrc.

@@ -10,13 +10,14 @@ networks are chosen on one draw of samples and measured on another. Where few so
 be redistributed, of which no network has seen the like: scans and photographs of other laboratories
 and whole figures of journals, labels and rims included. Three tasks, as the paper has
 them: ``edd`` pairs that share content, ``idd`` copies inside a panel, ``cstd`` seams in blots; and
-``patches``, what was laid into a blot from elsewhere.
+``patches``, what was laid into a blot from elsewhere, ``splices``, what was laid into a photograph.
 
 Methods: *everything* marks every pixel; *classical* is what a screening without network would tell
 (verified matches that hold when disturbed, or seams and pasted boxes); each network; *both*, which
 adds the network's marks to the classical ones wherever the network is sure of the image; and
 *screened*, what a screening tells with the network: of what it links only what can be aligned, of
-what it marks only what pristine panels seldom show.
+what it marks only what pristine panels seldom show. *screened, all networks* asks all that a
+screening asks unasked, whatever their task: its false alarms are those of a whole screening.
 Scores: pooled over pixels of all samples, pristine ones included, and over images; 95 % intervals
 by bootstrap of whole sources. Results: ``benchmarks/results/held_out_TASK.json``.
 """
@@ -44,11 +45,23 @@ from tamperscope.matching.prepare import prepare
 from tamperscope.matching.reuse import match_between, match_within
 from tamperscope.matching.seams import find_erased, find_seams
 from tamperscope.matching.stability import stability
-from tamperscope.models.pair_reading import PairReader
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
-from tamperscope.screening.pair_networks import LoadedReader, NetworkLook, Spliced, load_reader
-from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, shipped_tasks, weights_of
+from tamperscope.screening.pair_networks import (
+    LoadedReader,
+    NetworkLook,
+    Spliced,
+    load_reader,
+    load_readers,
+)
+from tamperscope.shipped import (
+    MARKING_TASKS,
+    PANEL_TASKS,
+    PHOTOGRAPH_TASKS,
+    USUAL_TASKS,
+    shipped_tasks,
+    weights_of,
+)
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.generators import open_generators
 from tamperscope.synth.recipe import find_recipe
@@ -57,7 +70,15 @@ from tamperscope.synth.sources import PictureSource
 
 RESULTS = Path(__file__).parent / "results"
 FORMAT = "tamperscope-held-out/1"
-TASKS = {"edd": "pairs", "idd": "copies", "cstd": "seams", "patches": "patches"}  # as we call them
+TASKS = {
+    "edd": "pairs",
+    "idd": "copies",
+    "cstd": "seams",
+    "patches": "patches",
+    "splices": "splices",
+}
+"""Forge recipes, and what we call the question."""
+SHOWN = {"seams": "blot", "patches": "blot", "splices": "photo"}  # the only modality asked about
 SCORES = {"pixel_mcc": resampling.pooled_mcc, "pixel_f1": resampling.pooled_f1}
 STEPS = np.round(np.arange(0.1, 0.96, 0.05), 2)  # thresholds that are tried
 FALSE_ALARMS = 0.02  # of pristine images, to which a network's threshold for "both" is set
@@ -131,12 +152,18 @@ def share(
 
 
 def samples(
-    uses: tuple[str, ...], corpus: Path, task: str, size: int, number: int, seed: int
+    uses: tuple[str, ...],
+    corpus: Path,
+    task: str,
+    kind: str | None,
+    size: int,
+    number: int,
+    seed: int,
 ) -> Iterator[Sample]:
-    """Forge samples of one task from held-out sources."""
+    """Forge samples of one task from held-out sources, of one modality or as the recipe says."""
     recipe = replace(find_recipe(task), size=(size, size))
-    if TASKS[task] in MARKING_TASKS:  # asked of blots alone
-        recipe = replace(recipe, modalities={"blot": 1.0})
+    if kind is not None:
+        recipe = replace(recipe, modalities={kind: 1.0})
     generators = open_generators(recipe)
     # Of other styles nothing is trained on; their "valid" side is in the null of the marks.
     split = "valid" if uses == OURS else "train"
@@ -205,8 +232,8 @@ def held(matches: list[Match], a: PreparedPanel, b: PreparedPanel | None) -> lis
     return [match for match in matches if any(ok for _, ok in stability(a, b, match))]
 
 
-def answer(reader: PairReader, sample: Sample) -> tuple[Heatmaps, float]:
-    """Heatmap of each panel, and the score of the image or pair."""
+def answer(reader: Any, sample: Sample) -> tuple[Heatmaps, float]:
+    """Heatmap of each panel by a network's reader, and the score of the image or pair."""
     read = [reader.read(pixels) for pixels in sample.panels]
     if len(read) == 1:
         alone = reader.alone(read[0])
@@ -215,10 +242,10 @@ def answer(reader: PairReader, sample: Sample) -> tuple[Heatmaps, float]:
     return [pair.first.heatmap, pair.second.heatmap], pair.score
 
 
-def told_by(network: LoadedReader, task: str, sample: Sample) -> list[Mask]:
+def told_by(network: LoadedReader, asked: str, sample: Sample) -> list[Mask]:
     """What a screening tells of the network's answers: links that align, and rare marks."""
     shown: Any = Shown(sample)
-    look = NetworkLook(network.reader, shown, network.null, (TASKS[task],))
+    look = NetworkLook(replace(network, tasks=(asked,)), shown)
     marks = [np.zeros(pixels.shape[:2], np.bool_) for pixels in sample.panels]
     for found in look.between("0", "1") if len(marks) == 2 else look.within("0"):
         if isinstance(found, Spliced):
@@ -227,6 +254,11 @@ def told_by(network: LoadedReader, task: str, sample: Sample) -> list[Mask]:
             marks[0] |= found.match.source_mask
             marks[-1] |= found.match.target_mask
     return marks
+
+
+def joined(some: list[Mask], others: list[Mask]) -> list[Mask]:
+    """What either marks."""
+    return [a | b for a, b in zip(some, others, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -268,7 +300,8 @@ def measured(task: str, networks: dict[str, LoadedReader], asked: argparse.Names
     """Scores of every method on one task."""
     score = "pixel_f1" if task == "cstd" else "pixel_mcc"
     uses = OTHERS if asked.other_styles else OURS
-    draw = (uses, asked.corpus, task, asked.size)
+    kind = asked.kind or SHOWN.get(TASKS[task])
+    draw = (uses, asked.corpus, task, kind, asked.size)
     chosen: dict[str, Chosen] = {}
     learned = list(samples(*draw, asked.choose, CHOOSING)) if networks else []
     for name, network in networks.items():
@@ -276,7 +309,8 @@ def measured(task: str, networks: dict[str, LoadedReader], asked: argparse.Names
         chosen[name] = Chosen.on(answers, [truths_of(s, task) for s in learned], score)
         print(f"{name}: {chosen[name]}", flush=True)
     marking = TASKS[task] in MARKING_TASKS
-    look: Callable[[Sample], list[Mask]] = classical_seams if marking else classical
+    look: Callable[[Sample], list[Mask]] = classical_seams if kind == "blot" else classical
+    usual = load_readers(None, USUAL_TASKS) if marking and networks and shipped_tasks() else ()
     tallies: dict[str, Tally] = {"everything": Tally(), "classical": Tally()}
     groups = []
     for sample in samples(*draw, asked.count, MEASURING):
@@ -293,15 +327,21 @@ def measured(task: str, networks: dict[str, LoadedReader], asked: argparse.Names
             seen = [heat > own.pixel for heat in heatmaps]
             tallies.setdefault(name, Tally()).add(seen, truths, value > own.image)
             sure = value > own.sure
-            both = [a | b for a, b in zip(marks, seen, strict=True)] if sure else marks
+            both = joined(marks, seen) if sure else marks
             tallies.setdefault(f"both, {name}", Tally()).add(both, truths, fired or sure)
-            told = [a | b for a, b in zip(marks, told_by(network, task, sample), strict=True)]
+            told = joined(marks, told_by(network, TASKS[task], sample))
             tally = tallies.setdefault(f"screened, {name}", Tally())
             tally.add(told, truths, any(mark.any() for mark in told))
+        if usual:
+            for network in usual:
+                marks = joined(marks, told_by(network, network.tasks[0], sample))
+            tally = tallies.setdefault("screened, all networks", Tally())
+            tally.add(marks, truths, any(mark.any() for mark in marks))
         if len(groups) % 20 == 0:
             print(f"{task}: {len(groups)} of {asked.count}", file=sys.stderr, flush=True)
     return {
         "task": task,
+        "kind": kind,
         "size": asked.size,
         "uses": list(uses),
         "samples": len(groups),
@@ -316,7 +356,8 @@ def networks_of(task: str, named: list[str]) -> dict[str, LoadedReader]:
     """Load the networks that were named, or the one that comes with the program, if any does."""
     if not named and not shipped_tasks((TASKS[task],)):
         return {}
-    pairs = [text.partition(":") for text in named] or [("BioTamperNet", ":", "")]
+    ours = "ForMa" if TASKS[task] in PHOTOGRAPH_TASKS else "BioTamperNet"
+    pairs = [text.partition(":") for text in named] or [(ours, ":", "")]
     return {
         name.strip(): load_reader(
             weights_of(PANEL_TASKS[TASKS[task]], Path(path.strip()) if path.strip() else None)
@@ -329,6 +370,7 @@ def command(task: str, asked: argparse.Namespace) -> str:
     """The command that makes this result again."""
     named = "".join(f' --network "{text}"' for text in asked.network)
     named += " --other-styles" if asked.other_styles else ""
+    named += f" --kind {asked.kind}" if asked.kind else ""
     numbers = f"--size {asked.size} --count {asked.count} --choose {asked.choose}"
     return f"python -m benchmarks.held_out --task {task}{named} {numbers}"
 
@@ -341,6 +383,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="samples to measure on")
     parser.add_argument("--choose", type=int, default=200, help="samples to choose thresholds on")
     parser.add_argument("--other-styles", action="store_true", help="pictures of other styles")
+    parser.add_argument("--kind", help="modality; default: what the task is asked about")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="of one task; default: results/held_out_TASK.json")

@@ -3,7 +3,7 @@
     python -m tools.calibrate_network --task seams --corpus ../shared/corpus --count 400
 
 Panels are windows of pictures that training never sees: the validation side of the forge's split,
-whatever their licence, pristine or with labels, of blots and gels.
+whatever their licence, pristine or with labels, of the modalities that the task is asked about.
 Each goes the way of every panel of a screening, and its strongest mark is kept. Screenings hold
 marks against this table; a task's part is made anew whenever its weights change.
 """
@@ -32,8 +32,10 @@ from tamperscope.synth.operations import OPERATIONS
 from tamperscope.synth.recipe import Recipe, find_recipe
 from tamperscope.synth.sources import PictureSource
 
-KINDS = ("blot",)  # panels of other kinds are not asked for marks
-RECIPES = {"seams": "cstd", "patches": "patches"}  # whose pristine panels are shown
+KINDS = {"seams": ("blot",), "patches": ("blot",), "splices": ("photo", "macroscopy", "microscopy")}
+"""Panels of other kinds are not asked for marks."""
+RECIPES = {"seams": "cstd", "patches": "patches", "splices": "splices"}
+"""Whose pristine panels are shown."""
 USES = ("redistribute", "unverified", "internal")  # nothing is learned here, so all may serve
 SIZES = ((256, 256), (192, 384), (384, 512), (128, 256), (320, 640))  # in turn
 MOST_TRIED = 4  # samples asked for, for each that is wanted
@@ -53,7 +55,7 @@ def main() -> None:
     source = PictureSource.from_folder(asked.corpus, split="valid", uses=USES)
     recipe = pristine_only(find_recipe(RECIPES[asked.task]))
     marks = {}
-    for kind in KINDS:
+    for kind in KINDS[asked.task]:
         values = measured(loaded, source, recipe, kind, asked.count, asked.seed)
         marked = sorted((round(v, 3) for v in values if v > 0), reverse=True)
         marks[kind] = {"cases": len(values), "evidence": marked}

@@ -82,8 +82,8 @@ def duplicates(result: dict[str, Any]) -> str:
         table(["what is shared", "recall"], modes),
         "False alarms: share of pristine samples with any match.\n",
         table(["pristine", "modality", "false alarms"], alarms),
-        "The same as one score: by pixels, pooled over the samples with a duplication, where only what "
-        "belongs to a match counts as marked; by image, any match against none over all samples.\n",
+        "The same as one score: by pixels, pooled over the samples with a duplication, where only "
+        "what belongs to a match is marked; by image, any match against none over all samples.\n",
         table(["", "pixel MCC", "pixel F1", "image MCC"], duplicate_scores(result)),
     ])  # fmt: skip
 
@@ -151,7 +151,9 @@ TASKS = {
     "idd": "Content repeated inside a panel",
     "cstd": "Seams in blots",
     "patches": "Patches laid into blots",
+    "splices": "Regions laid into",  # what: as the result says
 }
+SHOWN = {"photo": "photographs", "microscopy": "micrographs", "macroscopy": "macroscopic pictures"}
 
 
 def held_out(result: dict[str, Any]) -> str:
@@ -160,9 +162,11 @@ def held_out(result: dict[str, Any]) -> str:
     for name, scores in result["methods"].items():
         cells = [with_interval(scores[key]) for key in ("pixel_mcc", "pixel_f1", "image_mcc")]
         rows.append([name, *cells, share(scores["found"]), share(scores["false_alarms"])])
-    size = result["size"]
+    size, title = result["size"], TASKS[result["task"]]
+    if result["task"] == "splices":
+        title += f" {SHOWN[result['kind']]}"
     return "\n".join([
-        f"## {TASKS[result['task']]}: networks and classical detectors\n", made_by(result),
+        f"## {title}: networks and classical detectors\n", made_by(result),
         f"{result['samples']} samples of {size} x {size} pixels, forged from {result['sources']} "
         f"sources that no network learned from ({', '.join(result['uses'])} pictures).\n",
         table(["method", "pixel MCC", "pixel F1", "image MCC", "found", "false alarms"], rows),
@@ -211,6 +215,10 @@ SECTIONS = {
     "held_out_cstd_other.json": held_out,
     "held_out_patches.json": held_out,
     "held_out_patches_other.json": held_out,
+    "held_out_splices.json": held_out,
+    "held_out_splices_other.json": held_out,
+    "held_out_splices_microscopy.json": held_out,
+    "held_out_splices_macroscopy.json": held_out,
 }
 
 

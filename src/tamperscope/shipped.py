@@ -22,13 +22,23 @@ PANEL_TASKS = {
     "copies": "biotampernet_small_copies",
     "seams": "biotampernet_small_seams",
     "patches": "biotampernet_small_patches",
+    "splices": "forma_small",
 }
-"""What a network of panels may be asked, and the weights that learned it: what two panels share
+"""What a network may be asked of panels, and the weights that learned it: what two panels share
 (EDD), what one panel holds twice (IDD), where a blot was cut and joined (CSTD), what was laid into
-a panel from elsewhere."""
-MARKING_TASKS = ("seams", "patches")
+a blot from elsewhere, and what into a photograph or another picture."""
+BLOTS, PHOTOGRAPHS = PANEL_TASKS["seams"], PANEL_TASKS["splices"]
+"""What ``localize`` asks of blots and gels, and of all other pictures, where nobody names one."""
+PHOTOGRAPH_TASKS = ("splices",)
+"""Those for networks of photographs; the others are for networks of panels."""
+NETWORK_TASKS = {
+    "biotampernet": tuple(task for task in PANEL_TASKS if task not in PHOTOGRAPH_TASKS),
+    "forma": PHOTOGRAPH_TASKS,
+}
+"""What each network answers; networks are detectors by these names."""
+MARKING_TASKS = ("seams", "patches", "splices")
 """Those whose answers are marks of one place, with no second one to align."""
-USUAL_TASKS = MARKING_TASKS
+USUAL_TASKS = ("seams", "patches")
 """What screenings ask unasked: where the network finds clearly more than the classical detectors at
 about as many false alarms (docs/results.md)."""
 

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from tamperscope.cli import main, network_options
 from tamperscope.images import write_png
+from tamperscope.shipped import USUAL_TASKS
 from tests.screening.drawn_network import one_thread, scene, write_network  # noqa: F401 (a fixture)
 
 
@@ -82,6 +83,7 @@ def test_screening_runs_the_network_where_weights_are_given(folder, tmp_path):
     [
         (("--weights", "w", "--detector", "seams"), "--weights is for --detector biotampernet"),
         (("--explain", "--detector", "seams"), "add --detector biotampernet"),
+        (("--detector", "forma"), "--detector forma looks inside one picture"),
         (("--weights", "w", "--point", "1,2"), "--point needs --explain"),
         (("--weights", "w", "--explain", "--point", "12"), "is not a place; write X,Y"),
         (("--weights", "none.safetensors"), "none.safetensors is not there"),
@@ -115,11 +117,15 @@ def test_the_network_runs_unasked_where_it_can_and_else_the_report_says_so(
 
 
 def test_two_pictures_are_asked_what_they_share_and_one_what_is_inside():
-    assert network_options.tasks_of_pictures(2, everything=False) == ("pairs",)
+    assert network_options.tasks_of_pictures(2) == ("pairs",)
     assert network_options.tasks_of_pictures(2, everything=True) == ("pairs",)
-    assert network_options.tasks_of_pictures(1, everything=False) == ("seams", "patches")
+    assert network_options.tasks_of_pictures(1) == USUAL_TASKS
     everything = network_options.tasks_of_pictures(1, everything=True)
-    assert everything == ("copies", "seams", "patches")
+    assert everything == ("copies", "seams", "patches", "splices")
+    assert network_options.tasks_of_pictures(1, ("forma", "seams")) == ("splices",)
+    assert network_options.tasks_of(("biotampernet",), None) == (
+        "pairs", "copies", "seams", "patches",
+    )  # fmt: skip
 
 
 def test_compare_loads_the_weights_of_its_task_alone(folder, tmp_path):

@@ -43,7 +43,8 @@ def test_pictures_in_maps_out(weights, photo, tmp_path):
     out = tmp_path / "out"
     done = run(photo, "--model", "loma_test", "--weights", weights, "--out", out, "--tile", 64)
     assert done.exit_code == 0, done.output
-    assert "1 pictures; 0 things could not be read." in done.output
+    assert "loma.safetensors saw 1 of 1 pictures. Its data: drawn." in done.output
+    assert "could not be read" not in done.output
     assert "photo.png: 2 of 2" in done.output
     assert {path.name for path in out.iterdir()} == {
         "localize.json",
@@ -52,17 +53,19 @@ def test_pictures_in_maps_out(weights, photo, tmp_path):
         "photo.overlay.png",
     }
     record = json.loads((out / "localize.json").read_text(encoding="utf-8"))
-    assert record["model"] == "loma_test"
+    assert record["networks"][0]["model"] == "loma_test"
     assert record["images"][0]["tiles"] == 2
 
 
-def test_with_nothing_named_it_says_what_it_asked_and_what_that_knows(photo, tmp_path):
+def test_with_nothing_named_it_says_which_networks_saw_what_and_what_they_know(photo, tmp_path):
     out = tmp_path / "out"
     done = run(photo, "--out", out)
     assert done.exit_code == 0, done.output
-    assert "Asked: biotampernet_small_seams.safetensors, taught with " in done.output
+    for name in ("biotampernet_small_seams", "forma_small"):
+        assert f"{name}.safetensors saw " in done.output
     record = json.loads((out / "localize.json").read_text(encoding="utf-8"))
-    assert record["weights"]["card"]["builder"] == record["model"] == "biotampernet_small"
+    [image] = record["images"]
+    assert image["network"] in [network["weights"]["file"] for network in record["networks"]]
     assert (out / "photo.mask.png").exists()
 
 
@@ -70,7 +73,7 @@ def test_weights_alone_say_which_network_they_are_of(weights, photo, tmp_path):
     done = run(photo, "--weights", weights, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "out" / "localize.json").read_text(encoding="utf-8"))
-    assert record["model"] == "loma_test"
+    assert record["networks"][0]["model"] == "loma_test"
 
 
 def test_without_weights_the_error_says_how_to_get_some(photo, tmp_path):

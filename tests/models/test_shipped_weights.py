@@ -5,6 +5,7 @@ Samples are drawn by the forge without any picture, so that the tests need nothi
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tamperscope.evaluation.metrics import Counts, count
 from tamperscope.models.checkpoints import sha256
 from tamperscope.models.pair_reading import PairReader
+from tamperscope.models.photograph_reading import PhotographReader
 from tamperscope.models.weights import load_weights, read_card
 from tamperscope.screening.network_chance import TABLE
 from tamperscope.shipped import (
@@ -90,6 +92,15 @@ def test_patches_in_drawn_blots_are_marked():
     assert total.mcc > 0.5
 
 
+def test_what_was_laid_into_drawn_pictures_is_marked():
+    network: Any = load_weights(weights_of(PANEL_TASKS["splices"], None))
+    reader = PhotographReader(network)
+    total = Counts()
+    for sample in drawn_samples("splices_plain", LARGE, 12, pristine=False):
+        total += count(reader.alone(sample.panels[0]).heatmap > 0.5, sample.targets[0])
+    assert total.f1 > 0.4
+
+
 def test_what_two_drawn_panels_share_is_marked():
     network = reader("pairs")
     total = Counts()
@@ -106,4 +117,5 @@ def test_what_two_drawn_panels_share_is_marked():
 def test_the_null_of_marks_is_that_of_the_weights_that_are_asked(task):
     null = json.loads(TABLE.read_text(encoding="utf-8"))["tasks"][task]
     assert null["weights"] == sha256(weights_of(PANEL_TASKS[task], None))
-    assert null["marks"]["blot"]["cases"] >= 300
+    assert null["marks"]
+    assert all(own["cases"] >= 300 for own in null["marks"].values())

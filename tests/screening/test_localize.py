@@ -29,6 +29,7 @@ from tamperscope.models.weights import (
 from tamperscope.screening.localize import FORMAT, Options, load_localizer, localize
 from tamperscope.screening.localize_files import Stems, draw_overlay
 from tamperscope.shipped import FOLDER
+from tamperscope.synth.drawn_source import DrawnSource
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,11 +89,14 @@ def test_pictures_and_record_say_what_the_network_says(localizer, weights, tmp_p
     assert (image_record["height"], image_record["width"]) == (40, 56)
     assert image_record["tiles"] == 1
     assert image_record["page"] is None
-    assert record["format"] == FORMAT == "tamperscope-localize/1"
-    assert record["weights"]["sha256"] == sha256(weights)
-    assert record["weights"]["card"]["licence"] == "Apache-2.0"
-    assert (record["threshold"], record["device"], record["precision"]) == (0.5, "cpu", "float32")
-    assert record["scan"] in ("native", "chunked")
+    assert record["format"] == FORMAT == "tamperscope-localize/2"
+    [network] = record["networks"]
+    assert image_record["network"] == network["weights"]["file"] == weights.name
+    assert network["weights"]["sha256"] == sha256(weights)
+    assert network["weights"]["card"]["licence"] == "Apache-2.0"
+    facts = (network["threshold"], network["device"], network["precision"])
+    assert facts == (0.5, "cpu", "float32")
+    assert network["scan"] in ("native", "chunked")
     assert record["runtime"]["versions"]["torch"]
 
 
@@ -238,7 +242,8 @@ def test_a_network_of_panels_reads_each_picture_as_one(tmp_path):
         np.testing.assert_array_equal(mask, expected > middle)
         assert 0.3 < mask.mean() < 0.7
         [image] = record["images"]
-        assert (record["model"], record["tile"]) == ("biotampernet_test", 64)
+        [network] = record["networks"]
+        assert (network["model"], network["tile"]) == ("biotampernet_test", 64)
         assert image["tiles"] == 2 * 4  # of 64 pixels, on a grid of 32
 
 
@@ -248,11 +253,27 @@ def test_what_is_for_photographs_is_refused_for_panels(tmp_path):
     refused(WeightsError, "--precision bfloat16 is for", path, None, precision="bfloat16")
 
 
-def test_without_a_name_the_network_for_seams_that_comes_with_the_program_runs():
-    card = read_card(FOLDER / "biotampernet_small_seams.safetensors")
-    assert load_localizer(Options()).facts["weights"]["card"]["data"] == card.data
+def test_weights_that_come_with_the_program_go_by_their_name():
+    card = read_card(FOLDER / "biotampernet_small_pairs.safetensors")
     named = load_localizer(Options("biotampernet_small_pairs"))
-    assert named.facts["weights"]["file"] == "biotampernet_small_pairs.safetensors"
+    assert named.facts["weights"]["card"]["data"] == card.data
+
+
+def test_without_a_name_each_picture_goes_to_the_network_for_its_kind(tmp_path):
+    source = DrawnSource()
+    for number, kind in enumerate(("blot", "microscopy")):
+        pixels = source.draw(np.random.default_rng([number]), (160, 192), kind).pixels
+        Image.fromarray(pixels).save(tmp_path / f"{kind}.png")
+    both = load_localizer(Options(tile=128))
+    assert both.others.tile == 128 != both.blots.reader.tile
+    _, record = run(both, [tmp_path / "blot.png", tmp_path / "microscopy.png"], tmp_path / "out")
+    asked = {image["source"]: image["network"] for image in record["images"]}
+    assert {Path(source).name: name for source, name in asked.items()} == {
+        "blot.png": "biotampernet_small_seams.safetensors",
+        "microscopy.png": "forma_small.safetensors",
+    }
+    builders = [network["weights"]["card"]["builder"] for network in record["networks"]]
+    assert builders == ["biotampernet_small", "forma_small"]
 
 
 def test_weights_that_do_not_serve_are_refused_by_name(weights, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from tamperscope.screening.findings import places
 from tamperscope.screening.network_chance import NetworkNull
 from tamperscope.screening.pair_networks import (
     DETECTOR,
+    LoadedReader,
     NetworkLook,
     Spliced,
     finding_of_splice,
@@ -61,9 +64,13 @@ def cache(tmp_path_factory):
     return PanelCache(sources)
 
 
+def asking(reader, cache, null=None, tasks=tuple(shipped.PANEL_TASKS)):
+    return NetworkLook(LoadedReader(reader, {"model": "biotampernet_test"}, null, tasks), cache)
+
+
 @pytest.fixture
 def look(cache):
-    return NetworkLook(PairReader(linking_network()), cache)
+    return asking(PairReader(linking_network()), cache)
 
 
 def test_what_two_panels_share_is_aligned_exactly(look):
@@ -84,14 +91,14 @@ def test_what_no_alignment_confirms_is_counted_and_not_reported(look):
 
 
 def test_a_network_that_marks_nothing_finds_nothing(cache):
-    quiet = NetworkLook(PairReader(linking_network(marks=False)), cache)
+    quiet = asking(PairReader(linking_network(marks=False)), cache)
     assert quiet.between("left", "right") == []
     assert quiet.within("doubled") == []
     assert quiet.unverified == 0
 
 
 def test_identical_panels_are_said_to_be_identical_whatever_the_network_marks(cache):
-    quiet = NetworkLook(PairReader(linking_network(marks=False)), cache)
+    quiet = asking(PairReader(linking_network(marks=False)), cache)
     (found,) = quiet.between("left", "again")
     np.testing.assert_allclose(found.match.transform, np.eye(3), atol=0.01)
     assert dict(found.measures)["identical"] == 1.0
@@ -132,28 +139,49 @@ def test_marks_where_a_panel_begins_are_not_told(look):
 def test_a_mark_that_pristine_panels_show_as_well_is_left_out(cache):
     reader = PairReader(linking_network())
     often = NetworkNull({"microscopy": Null(99, (20.0, 20.0))})
-    assert NetworkLook(reader, cache, often).within("other") == []
+    assert asking(reader, cache, often).within("other") == []
     seldom = NetworkNull({"microscopy": Null(199, ())})
-    (found,) = NetworkLook(reader, cache, seldom).within("other")
+    (found,) = asking(reader, cache, seldom).within("other")
     assert found.chance <= 1 / 200
     assert found.null == "micrographs, 199 pristine panels"
 
 
 def test_modalities_that_the_null_does_not_hold_are_not_asked_for_marks(cache):
     null = NetworkNull({"blot": Null(199, ())})
-    assert NetworkLook(PairReader(linking_network()), cache, null).within("other") == []
+    assert asking(PairReader(linking_network()), cache, null).within("other") == []
 
 
 def test_a_network_is_asked_its_own_tasks_only(cache):
     reader = PairReader(linking_network())
-    seams = NetworkLook(reader, cache, tasks=("seams",))
+    seams = asking(reader, cache, tasks=("seams",))
     assert seams.between("left", "right") == []
     assert all(isinstance(one, Spliced) for one in seams.within("doubled"))
-    patches = NetworkLook(reader, cache, tasks=("patches",)).within("other")
+    patches = asking(reader, cache, tasks=("patches",)).within("other")
     assert [type(one) for one in patches] == [Spliced]
-    copies = NetworkLook(reader, cache, tasks=("copies",))
+    copies = asking(reader, cache, tasks=("copies",))
     assert [type(one) for one in copies.within("doubled")] == [Proven]
-    assert NetworkLook(reader, cache, tasks=("pairs",)).within("doubled") == []
+    assert asking(reader, cache, tasks=("pairs",)).within("doubled") == []
+
+
+def test_a_network_of_photographs_marks_and_is_named(cache, tmp_path):
+    """Every cell is marked: the bias of the last layer says so, whatever is shown."""
+    network = create_model("forma_test")
+    with torch.no_grad():
+        network.decoder.predict.weight.zero_()
+        network.decoder.predict.bias[:] = torch.tensor([-3.0, 3.0])
+    card = WeightsCard("forma_test", config_of(network), "drawn", "Apache-2.0")
+    save_weights(tmp_path / "forma.safetensors", network, card)
+    (loaded,) = load_readers(tmp_path / "forma.safetensors", tuple(shipped.PANEL_TASKS), "cpu")
+    assert loaded.tasks == ("splices",)
+    look = NetworkLook(loaded, cache)
+    assert look.between("left", "right") == []
+    (found,) = look.within("other")
+    assert found.mask[8:-8, 8:-8].all()
+    assert found.detector == "forma"
+    with pytest.raises(WeightsError, match="forma_test, which is not asked about pairs"):
+        load_reader(tmp_path / "forma.safetensors", "cpu", tasks=("pairs",))
+    with pytest.raises(WeightsError, match="no weights for the task 'splices'"):
+        reader_for("splices", [loaded])
 
 
 def test_given_weights_are_asked_everything_and_ours_what_they_learned(tmp_path, monkeypatch):
@@ -192,6 +220,14 @@ def test_what_one_network_has_marked_another_does_not_tell_again():
     assert len(untold([Spliced("f1p1", apart, 0.8)], known)) == 1
 
 
+def test_a_mark_on_what_a_panel_holds_twice_says_nothing_new(cache):
+    (proven, *_) = asking(PairReader(linking_network()), cache, tasks=("copies",)).within("doubled")
+    marks = [Spliced("doubled", proven.match.target_mask, 0.9)]
+    assert untold(marks, [proven]) == []
+    shared = replace(proven, second="left")
+    assert untold(marks, [shared]) == marks
+
+
 def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():
     panel = Panel("f1p1", Box(0, 0, 200, 100), "blot", 1.0)
     figure = Figure("f1", "a.png", None, 200, 100, (panel,))
@@ -211,7 +247,7 @@ def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():
 
 
 def test_panels_are_encoded_once(cache, monkeypatch):
-    look = NetworkLook(PairReader(linking_network(marks=False)), cache)
+    look = asking(PairReader(linking_network(marks=False)), cache)
     encoded = []
     encode = look.reader.network.encode
     monkeypatch.setattr(
@@ -224,7 +260,7 @@ def test_panels_are_encoded_once(cache, monkeypatch):
 
 
 def test_two_tasks_inside_a_panel_share_one_answer(cache, monkeypatch):
-    look = NetworkLook(PairReader(linking_network()), cache)
+    look = asking(PairReader(linking_network()), cache)
     answered = []
     alone = look.reader.alone
     monkeypatch.setattr(look.reader, "alone", lambda panel: answered.append(1) or alone(panel))
@@ -256,7 +292,7 @@ def test_a_match_that_is_known_already_gets_one_more_name(look, cache):
 
 
 def test_a_network_without_affinity_only_marks(cache):
-    blind = NetworkLook(PairReader(linking_network(affinity=False)), cache)
+    blind = asking(PairReader(linking_network(affinity=False)), cache)
     assert blind.between("left", "right") == []
     assert isinstance(blind.within("doubled")[0], Spliced)
 
@@ -277,8 +313,8 @@ def test_missing_and_unfit_weights_are_refused(tmp_path):
         loma,
         WeightsCard("loma_test", config_of(loma), "nothing", "Apache-2.0"),
     )
-    with pytest.raises(WeightsError, match="does not take pairs"):
-        load_reader(tmp_path / "loma.safetensors")
+    with pytest.raises(WeightsError, match="loma_test, which is not asked about pairs"):
+        load_reader(tmp_path / "loma.safetensors", tasks=("pairs",))
 
 
 def test_damaged_answers_are_an_error(cache):
@@ -286,4 +322,4 @@ def test_damaged_answers_are_an_error(cache):
     with torch.no_grad():
         network.fuse.weight.fill_(torch.nan)
     with pytest.raises(WeightsError, match="NaN"):
-        NetworkLook(PairReader(network), cache).within("left")
+        asking(PairReader(network), cache).within("left")

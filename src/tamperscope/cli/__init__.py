@@ -17,7 +17,7 @@ COMMANDS = {  # name: (module that holds a click command called ``command``, one
     "evaluate": "Measure detectors, networks and masks on data with known truth.",
     "table": "Print results as tables, beside what papers print.",
     "train": "Train a network as a recipe says.",
-    "localize": "Mark what a network takes for tampered in photographs.",
+    "localize": "Mark what a network takes for tampered in pictures.",
     "weights": "Convert and show the weights of the networks.",
     "complexity": "Print parameters and operations of the networks.",
     "datasets": "List, check, import and export datasets.",

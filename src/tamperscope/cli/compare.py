@@ -5,10 +5,13 @@ from pathlib import Path
 import click
 
 from tamperscope.cli.network_options import (
-    NETWORK,
+    CHOICES,
+    NETWORKS,
+    WEIGHTS_HELP,
     Place,
     check_network_options,
     detectors_of,
+    ran,
     tasks_of_pictures,
 )
 from tamperscope.cli.output import prepare_folder
@@ -23,17 +26,14 @@ from tamperscope.cli.output import prepare_folder
     "--detector",
     "detectors",
     multiple=True,
-    type=click.Choice(
-        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", NETWORK]
-    ),
+    type=click.Choice(CHOICES),
     help="Use only these detectors; may be given several times.",
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights of the network 'biotampernet', where none come with the program or others are"
-    " wanted.",
+    help=WEIGHTS_HELP,
 )
 @click.option(
     "--explain",
@@ -82,6 +82,8 @@ def command(
     Exit status: 0 done; 1 findings and --fail-on-findings; 2 wrong usage or an error.
     """  # noqa: D301 (click needs the character)
     check_network_options(detectors, weights, explained, point)
+    if second is not None and "forma" in detectors:
+        raise click.UsageError("--detector forma looks inside one picture; name one alone")
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.images import write_png
     from tamperscope.report import write_report
@@ -91,15 +93,15 @@ def command(
     from tamperscope.screening.pipeline import DETECTORS, Options
 
     pictures = 1 if second is None else 2
-    tasks = tasks_of_pictures(pictures, bool(detectors or weights or explained))
+    tasks = tasks_of_pictures(pictures, detectors, everything=bool(weights or explained))
     chosen, _ = detectors_of(detectors, DETECTORS, weights, explained, tasks)
     # Unfit weights leave an earlier result alone.
-    networks = load_readers(weights, tasks) if NETWORK in chosen else ()
+    networks = load_readers(weights, tasks) if set(NETWORKS) & set(chosen) else ()
     # Affinities are shown of the network that was taught to match panels of this number.
     shown = reader_for("copies" if second is None else "pairs", networks) if explained else None
     prepare_folder(out, overwrite)
     inputs = [first] if second is None else [first, second]
-    compared = compare(inputs, out, Options(chosen, jobs=1), networks)
+    compared = compare(inputs, out, Options(ran(chosen, networks), jobs=1), networks)
     screened = compared.screened
     page = write_report(screened.screening, screened.pixels, screened.masks, out)
     for letter, mask in zip("ab", compared.masks, strict=False):

@@ -13,7 +13,8 @@ from tamperscope.cli.output import prepare_folder, progress_line
     "--model",
     metavar="NAME",
     help="Network (forma_base, loma_base, biotampernet_small, ...), or weights that come with the "
-    "program. Without it the network of --weights, and without both biotampernet_small_seams.",
+    "program. Without it the network of --weights, and without both those that come with the "
+    "program: for blots and gels biotampernet_small_seams, for other pictures forma_small.",
 )
 @click.option(
     "--weights",
@@ -65,13 +66,13 @@ def command(
 
     INPUTS are images (PNG, JPEG, WebP, TIFF, GIF, BMP, JPEG 2000; every page of them), folders,
     and whatever else 'screen' reads. Everything stays on this machine. What is marked are
-    observations to check, not verdicts. The network that comes with the program marks cuts and
-    joins in blots and gels; of other pictures it knows nothing. For photographs bring the weights
-    of ForMa or LoMa.
+    observations to check, not verdicts. Two networks come with the program: one marks cuts and
+    joins in blots and gels, the other, a weaker one, what was laid into photographs and the like.
+    Each picture goes to the one for its kind; --model asks another.
 
     \b
     Examples:
-      tamperscope localize blots/ --out maps/
+      tamperscope localize figures/ --out maps/
       tamperscope localize blots/ --model biotampernet_small_patches --out patches/
       tamperscope localize photo.jpg --model forma_base --weights forma.safetensors --out maps/
       tamperscope localize photos/ --model loma_base --weights loma.safetensors --out maps/ \\
@@ -97,9 +98,12 @@ def command(
     localizer = load_localizer(options)  # an unfit one leaves an earlier result alone
     prepare_folder(out, overwrite, RECORD)
     done = localize(inputs, out, localizer, progress_line())
-    taught = localizer.facts["weights"]["card"]["data"]
-    click.echo(f"Asked: {localizer.weights.name}, taught with {taught}.")
-    click.echo(f"{len(done.images)} pictures; {len(done.unread)} things could not be read.")
+    for network in localizer.networks:
+        name, card = network["weights"]["file"], network["weights"]["card"]
+        seen = sum(image.network == name for image in done.images)
+        click.echo(f"{name} saw {seen} of {len(done.images)} pictures. Its data: {card['data']}.")
+    if done.unread:
+        click.echo(f"{len(done.unread)} things could not be read.")
     click.echo(f"Results: {out / RECORD}")
     if done.interrupted:
         click.echo(f"Stopped early: {RECORD} holds what was done until then.", err=True)

@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 
 from tamperscope.cli.network_options import (
-    NETWORK,
+    CHOICES,
+    NETWORKS,
+    WEIGHTS_HELP,
     check_network_options,
     detectors_of,
+    ran,
     tasks_of,
 )
 from tamperscope.cli.output import one_line, prepare_folder, progress_line
@@ -30,17 +33,14 @@ UNREAD_SHOWN = 5
     "--detector",
     "detectors",
     multiple=True,
-    type=click.Choice(
-        ["keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", NETWORK]
-    ),
+    type=click.Choice(CHOICES),
     help="Use only these detectors; may be given several times.",
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights of the network 'biotampernet', where none come with the program or others are"
-    " wanted.",
+    help=WEIGHTS_HELP,
 )
 @click.option("--no-nets", is_flag=True, help="Run no network, whatever else is given.")
 @click.option(
@@ -104,14 +104,16 @@ def command(
 
     chosen, remarks = detectors_of(detectors, DETECTORS, weights)
     if no_nets:
-        chosen, remarks = tuple(name for name in chosen if name != NETWORK), ()
+        chosen, remarks = tuple(name for name in chosen if name not in NETWORKS), ()
         if not chosen:
-            raise click.UsageError(f"--no-nets leaves nothing of --detector {NETWORK}")
+            raise click.UsageError(f"--no-nets leaves nothing of --detector {detectors[0]}")
     # Unfit weights leave an earlier result alone.
-    networks = load_readers(weights, tasks_of(detectors, weights)) if NETWORK in chosen else ()
+    asked = set(NETWORKS) & set(chosen)
+    networks = load_readers(weights, tasks_of(detectors, weights)) if asked else ()
     prepare_folder(out, overwrite)
     pages = max_pages or Limits().pages
-    options = Options(chosen, panels_file, pages, jobs or cpu_count(), remarks, prevalence)
+    run = ran(chosen, networks)
+    options = Options(run, panels_file, pages, jobs or cpu_count(), remarks, prevalence)
     screened = screen(inputs, out, options, progress_line(), networks)
     screening = screened.screening
     write_panels(out / "panels.json", screening.figures)

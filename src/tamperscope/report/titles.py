@@ -38,6 +38,8 @@ DETECTOR_TITLES = {
     "erased": "flat areas",
     "pasted": "sharp sides of a box",
     "biotampernet": "network (BioTamperNet)",
+    "forma": "network (ForMa)",
+    "loma": "network (LoMa)",
 }
 
 ROLES = {"source": "source", "target": "target", "place": ""}

@@ -124,7 +124,7 @@ def _ask_network(
     marked: Sequence[Spliced],
 ) -> tuple[list[Spliced], list[str]]:
     """Let the network look; its matches are added to ``seen``: (regions not ``marked``, notes)."""
-    look = NetworkLook(network.reader, PanelCache(sources), network.null, network.tasks)
+    look = NetworkLook(network, PanelCache(sources))
     ids = [source.id for source in sources]
     answers = look.within(*ids) if len(ids) == 1 else look.between(*ids)
     seen += merged(seen, [one for one in answers if isinstance(one, Proven)])

@@ -1,7 +1,8 @@
 """Marks what a network takes for tampered: pictures, masks and ``localize.json``.
 
 Two kinds of networks are asked alike: those of photographs (ForMa, LoMa), and those of panels
-(BioTamperNet), to which each picture is a single panel. One picture is held at a time. What cannot
+(BioTamperNet), to which each picture is a single panel. Where none is named, each picture goes to
+the one that comes with the program for its kind. One picture is held at a time. What cannot
 be read is recorded and the rest goes on; weights that do not fit stop the run before anything is
 written. PyTorch is imported when the run starts, so that the classical part of this package works
 where it is not installed.
@@ -10,7 +11,7 @@ where it is not installed.
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from tamperscope.runtime import metadata, pick_device
 from tamperscope.screening.documents import LoadedFigure, read_documents
 from tamperscope.screening.limits import Limits
 from tamperscope.screening.localize_files import Stems, write_pictures
-from tamperscope.shipped import PANEL_TASKS, shipped_names, weights_of
+from tamperscope.screening.modality import classify
+from tamperscope.shipped import BLOTS, PHOTOGRAPHS, shipped_names, weights_of
 
 if TYPE_CHECKING:
     import torch
@@ -30,15 +32,13 @@ if TYPE_CHECKING:
     from tamperscope.models import Network
     from tamperscope.models.pair_reading import PairReader
 
-FORMAT = "tamperscope-localize/1"
+FORMAT = "tamperscope-localize/2"
 RECORD = "localize.json"
 SCORE = (
     "largest probability of tampering of any pixel, before the heatmap is rounded to 8 bit (the "
     "maximum, as in MVSS-Net, Chen et al. 2021); an observation about the picture, not calibrated"
 )
 
-DEFAULT = PANEL_TASKS["seams"]
-"""What runs where neither a network nor weights are named."""
 TILE = 1024  # pixels, for networks of photographs
 
 Progress = Callable[[str, int, int | None], None]
@@ -72,6 +72,7 @@ class LocalizedImage:
     width: int
     height: int
     note: str | None  # what decoding changed: depth, transparency, orientation
+    network: str  # file of the weights that were asked
     score: float  # SCORE says what it is
     marked: float  # share of the pixels that the mask marks, in [0, 1]
     tiles: int
@@ -98,6 +99,15 @@ class Localizer:
     tile: int
     threshold: float
     facts: dict[str, Any]
+
+    @property
+    def networks(self) -> list[dict[str, Any]]:
+        """What the record says about the network, in a list."""
+        return [self.facts]
+
+    def pick(self, pixels: np.ndarray) -> "Localizer":
+        """Take itself: there is no other."""
+        return self
 
     def heatmap(
         self, pixels: np.ndarray, progress: Callable[[int, int], None]
@@ -133,6 +143,15 @@ class PanelLocalizer:
     threshold: float
     facts: dict[str, Any]
 
+    @property
+    def networks(self) -> list[dict[str, Any]]:
+        """What the record says about the network, in a list."""
+        return [self.facts]
+
+    def pick(self, pixels: np.ndarray) -> "PanelLocalizer":
+        """Take itself: there is no other."""
+        return self
+
     def heatmap(
         self, pixels: np.ndarray, progress: Callable[[int, int], None]
     ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -143,6 +162,26 @@ class PanelLocalizer:
         return np.rint(heat * 255).astype(np.uint8), heat > self.threshold, float(heat.max())
 
 
+@dataclass(frozen=True)
+class LocalizerByKind:
+    """Blots and gels go to one network, all other pictures to the other."""
+
+    blots: PanelLocalizer
+    others: Localizer
+
+    @property
+    def networks(self) -> list[dict[str, Any]]:
+        """What the record says about both."""
+        return [self.blots.facts, self.others.facts]
+
+    def pick(self, pixels: np.ndarray) -> Localizer | PanelLocalizer:
+        """Choose by what the picture, uint8 (H, W, 3), looks like."""
+        return self.blots if classify(pixels)[0] == "blot" else self.others
+
+
+AnyLocalizer = Localizer | PanelLocalizer | LocalizerByKind
+
+
 def damaged(weights: Path) -> WeightsError:
     """Return the error for answers that are no numbers."""
     return WeightsError(
@@ -151,8 +190,11 @@ def damaged(weights: Path) -> WeightsError:
     )
 
 
-def load_localizer(options: Options) -> Localizer | PanelLocalizer:
-    """Load the network that ``options`` names, and gather what the record says about it.
+def load_localizer(options: Options) -> AnyLocalizer:
+    """Load what ``options`` names: a network, its weights, or neither.
+
+    Where neither is named, the networks that come with the program are asked, each about its kind
+    of pictures.
 
     Raises:
         MissingExtraError: PyTorch or safetensors is not installed.
@@ -162,7 +204,23 @@ def load_localizer(options: Options) -> Localizer | PanelLocalizer:
         DeviceError: The device is not there.
         MissingKernelError: The scan asked for does not exist or was not built.
     """
-    model = DEFAULT if options.model is None and options.weights is None else options.model
+    if options.model is not None or options.weights is not None:
+        return load_one(options)
+    # What is only for photographs is only asked of their network.
+    blots = load_one(replace(options, model=BLOTS, tile=None, precision="auto"))
+    others = load_one(replace(options, model=PHOTOGRAPHS))
+    assert isinstance(blots, PanelLocalizer)
+    assert isinstance(others, Localizer)
+    return LocalizerByKind(blots, others)
+
+
+def load_one(options: Options) -> Localizer | PanelLocalizer:
+    """Load the network or the weights that ``options`` names, and gather what the record says.
+
+    Raises:
+        What :func:`load_localizer` raises.
+    """
+    model = options.model
     weights = options.weights if model is None else weights_of(model, options.weights)
     assert weights is not None  # one of both is named
     device = pick_device(options.device)
@@ -205,7 +263,6 @@ def load_localizer(options: Options) -> Localizer | PanelLocalizer:
         "precision": str(precision).removeprefix("torch."),
         "scan": scan_in_use(device),
         "threshold": options.threshold,
-        "score": SCORE,
     }
     if card.builder in PAIR_MODELS:
         reader = PairReader(network.to(device))
@@ -231,11 +288,11 @@ def check_panel_options(options: Options, model: str) -> None:
 def localize(
     inputs: Sequence[Path],
     out: Path,
-    localizer: Localizer | PanelLocalizer,
+    localizer: AnyLocalizer,
     progress: Progress,
     limits: Limits | None = None,
 ) -> Localization:
-    """Run the network over every picture of ``inputs`` and write the results to ``out``.
+    """Run the network over every picture of ``inputs``, and write the results to ``out``.
 
     Args:
         inputs: Image files, folders, and whatever else ``read_documents`` reads.
@@ -260,12 +317,12 @@ def localize(
     except KeyboardInterrupt:
         done.interrupted = True
     finally:
-        write_record(out / RECORD, done, localizer.facts, time.perf_counter() - began)
+        write_record(out / RECORD, done, localizer.networks, time.perf_counter() - began)
     return done
 
 
 def localize_figure(
-    localizer: Localizer | PanelLocalizer,
+    localizer: AnyLocalizer,
     item: LoadedFigure,
     out: Path,
     stems: Stems,
@@ -281,7 +338,8 @@ def localize_figure(
         progress(name, count, total)
 
     began = time.perf_counter()
-    heat, mask, score = localizer.heatmap(item.pixels, show)
+    asked = localizer.pick(item.pixels)
+    heat, mask, score = asked.heatmap(item.pixels, show)
     seconds = time.perf_counter() - began
     stem = stems.fresh(figure.document, figure.page)
     try:
@@ -294,6 +352,7 @@ def localize_figure(
         width=figure.width,
         height=figure.height,
         note=figure.note,
+        network=asked.weights.name,
         score=score,
         marked=float(mask.mean()),
         tiles=tiles,
@@ -302,11 +361,14 @@ def localize_figure(
     )
 
 
-def write_record(path: Path, done: Localization, facts: dict[str, Any], seconds: float) -> None:
+def write_record(
+    path: Path, done: Localization, networks: list[dict[str, Any]], seconds: float
+) -> None:
     """Write ``localize.json``."""
     record = {
         "format": FORMAT,
-        **facts,
+        "score": SCORE,
+        "networks": networks,
         "images": [asdict(image) for image in done.images],
         "unread": [asdict(item) for item in done.unread],
         "interrupted": done.interrupted,

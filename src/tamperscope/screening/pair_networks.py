@@ -3,8 +3,8 @@
 The network marks places and links their cells; the links propose transforms, and only what
 alignment verifies on the pixels becomes a finding with two places. What it marks inside a single
 panel without any such link becomes a finding of its own: a region unlike its surroundings. Each of
-these tasks may have weights of its own. PyTorch is imported when a reader is loaded, so that
-everything else works where it is not installed.
+these tasks may have weights of its own. Networks of photographs do the last of them only. PyTorch
+is imported when a reader is loaded, so that everything else works where it is not installed.
 """
 
 from collections import OrderedDict
@@ -31,10 +31,17 @@ from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of, st
 from tamperscope.screening.rims import rims
 from tamperscope.screening.tasks import Marked, Proven
 from tamperscope.screening.workers import PanelCache
-from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, shipped_tasks, weights_of
+from tamperscope.shipped import (
+    MARKING_TASKS,
+    PANEL_TASKS,
+    PHOTOGRAPH_TASKS,
+    shipped_tasks,
+    weights_of,
+)
 
 if TYPE_CHECKING:
     from tamperscope.models.pair_reading import PairReader, PanelReading, ReadPanel
+    from tamperscope.models.photograph_reading import PhotographReader
 
 DETECTOR = "biotampernet"
 THRESHOLD = 0.5  # probability from which a pixel is marked
@@ -54,16 +61,22 @@ class Spliced:
     score: float  # mean probability inside
     chance: float | None = None  # share of pristine panels with a mark as strong; None: not known
     null: str | None = None  # which panels, in words
+    detector: str = DETECTOR
 
 
 @dataclass(frozen=True)
 class LoadedReader:
     """A network ready to read panels, with what the record says about it."""
 
-    reader: "PairReader"
+    reader: "PairReader | PhotographReader"
     facts: dict[str, Any]
     null: NetworkNull | None = None  # of these very weights, where there is one
     tasks: tuple[str, ...] = tuple(PANEL_TASKS)  # that it is asked
+
+    @property
+    def detector(self) -> str:
+        """Name of the network without its size: biotampernet, forma or loma."""
+        return str(self.facts["model"]).partition("_")[0]
 
 
 def load_readers(
@@ -91,9 +104,11 @@ def load_readers(
 
 
 def reader_for(task: str, readers: Sequence[LoadedReader]) -> "PairReader":
-    """The network that is asked a task; WeightsError if none is."""
+    """The network of panels that is asked a task; WeightsError if none is."""
+    from tamperscope.models.pair_reading import PairReader
+
     for loaded in readers:
-        if task in loaded.tasks:
+        if task in loaded.tasks and isinstance(loaded.reader, PairReader):
             return loaded.reader
     raise WeightsError(f"no weights for the task {task!r}; name some with --weights")
 
@@ -101,11 +116,17 @@ def reader_for(task: str, readers: Sequence[LoadedReader]) -> "PairReader":
 def load_reader(
     weights: Path, device: str = "auto", *, tasks: tuple[str, ...] = tuple(PANEL_TASKS)
 ) -> LoadedReader:
-    """Load the pair network of a weights file.
+    """Load the network of a weights file.
+
+    Args:
+        weights: Of a network of panels, or of photographs.
+        device: As ``runtime.pick_device`` takes it.
+        tasks: What it is asked; a network of photographs only those of ``PHOTOGRAPH_TASKS``.
 
     Raises:
         MissingExtraError: PyTorch or safetensors is not installed.
-        WeightsError: The file is missing, broken, of another kind of network, or holds NaN.
+        WeightsError: The file is missing, broken, of a part of a network, or holds NaN; or none of
+            the tasks is one of this network's.
         DeviceError: The device is not there.
     """
     place = pick_device(device)
@@ -115,16 +136,24 @@ def load_reader(
         raise MissingExtraError("weights need safetensors: pip install 'tamperscope[nets]'") from (
             error
         )
-    from tamperscope.models import PAIR_MODELS
+    from tamperscope.models import MODELS, PAIR_MODELS
     from tamperscope.models.checkpoints import sha256
     from tamperscope.models.pair_reading import PairReader
+    from tamperscope.models.photograph_reading import PhotographReader
     from tamperscope.models.weights import load_weights, read_card
 
     card = read_card(weights)
-    if card.builder not in PAIR_MODELS:
+    if card.builder not in {**PAIR_MODELS, **MODELS}:
         raise WeightsError(
-            f"{weights} holds weights of {card.builder}, which does not take pairs; "
-            f"wanted is one of {', '.join(sorted(PAIR_MODELS))}"
+            f"{weights} holds weights of {card.builder}, which is a part of a network; "
+            f"wanted is one of {', '.join(sorted({**PAIR_MODELS, **MODELS}))}"
+        )
+    pairs = card.builder in PAIR_MODELS
+    able = tuple(task for task in tasks if pairs != (task in PHOTOGRAPH_TASKS))
+    if not able:
+        raise WeightsError(
+            f"{weights} holds weights of {card.builder}, which is not asked about "
+            f"{' and '.join(tasks)}"
         )
     network: Any = load_weights(weights)
     digest = sha256(weights)
@@ -134,33 +163,27 @@ def load_reader(
         "sha256": digest,
         "data": card.data,
         "device": place.type,
-        "tasks": list(tasks),
+        "tasks": list(able),
     }
-    return LoadedReader(PairReader(network.to(place)), facts, null_of(digest), tasks)
+    read = PairReader if pairs else PhotographReader
+    return LoadedReader(read(network.to(place)), facts, null_of(digest), able)
 
 
 class NetworkLook:
     """Looks at the panels of one screening; each panel is encoded once while it is kept.
 
     Args:
-        reader: From :func:`load_reader`.
+        network: From :func:`load_reader`. Without a null of its weights a threshold decides which
+            marks are told; with one, marks of modalities that it does not hold are not told.
         cache: Gives pixels and prepared panels by id.
-        null: Of the reader's weights; without it a threshold decides which marks are told. Marks
-            of modalities that it does not hold are not told.
-        tasks: What the network is asked; it finds nothing else.
     """
 
-    def __init__(
-        self,
-        reader: "PairReader",
-        cache: PanelCache,
-        null: NetworkNull | None = None,
-        tasks: Sequence[str] = tuple(PANEL_TASKS),
-    ) -> None:
-        self.reader = reader
+    def __init__(self, network: LoadedReader, cache: PanelCache) -> None:
+        self.reader: Any = network.reader
         self.cache = cache
-        self.null = null
-        self.tasks = tasks
+        self.null = network.null
+        self.tasks = network.tasks
+        self.detector = network.detector
         self.unverified = 0  # pairs that the network marks and no alignment confirms
         self.identical: list[tuple[str, str]] = []
         self._read: OrderedDict[str, ReadPanel] = OrderedDict()
@@ -240,6 +263,7 @@ class NetworkLook:
         prepared = self.cache.panel(panel)
         reading = without_rims(reading, prepared)
         regions = spliced(panel, reading, [one.match for one in known])
+        regions = [replace(one, detector=self.detector) for one in regions]
         return regions if self.null is None else rare(regions, reading, self.null, prepared.kind)
 
     def proposals(self, one: "ReadPanel", two: "ReadPanel | None") -> list[Proposal]:
@@ -280,18 +304,23 @@ def verified(
     return join_pieces([match for match in found if match is not None])
 
 
-def untold(regions: Sequence[Spliced], told: Sequence[Any]) -> list[Spliced]:
-    """Leave out the regions that another detector, or network, has marked in the same panel.
+def untold(regions: Sequence[Spliced], told: Sequence[Marked | Spliced | Proven]) -> list[Spliced]:
+    """Leave out the regions that others have marked in the same panel, or found there twice.
+
+    What a panel shares with another one explains nothing: it may be the whole panel.
 
     Args:
         regions: Marked by a network.
-        told: What is known: :class:`Marked`, :class:`Spliced`, and whatever else was found.
+        told: What is known.
     """
     kept = []
     for one in regions:
         known = np.zeros(one.mask.shape, np.bool_)
         for old in told:
-            if isinstance(old, Marked | Spliced) and old.panel == one.panel:
+            if isinstance(old, Proven):
+                if old.first == one.panel and old.second is None:
+                    known |= old.match.source_mask | old.match.target_mask
+            elif old.panel == one.panel:
                 known |= old.mark.mask if isinstance(old, Marked) else old.mask
         near = cv2.dilate(known.astype(np.uint8), np.ones((2 * BESIDE + 1,) * 2, np.uint8)) > 0
         if near[one.mask].mean() < EXPLAINED:
@@ -382,7 +411,7 @@ def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArr
             f"The network marks a narrow straight band in {place.name}, as where two pieces of a "
             "picture were joined."
         )
-    elif found.chance is not None:  # weights of ours, which were asked for this and nothing else
+    elif found.chance is not None or found.detector != DETECTOR:  # asked for this and nothing else
         seen = (
             f"The network marks {share:.1%} of {place.name} as unlike its surroundings, as where "
             "something was laid in from elsewhere, erased or retouched."
@@ -395,7 +424,7 @@ def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArr
     finding = Finding(
         id="unnumbered",
         kind="seam" if seam else "splice",
-        detector=DETECTOR,
+        detector=found.detector,
         score=round(found.score, 6),
         regions=(region(place, found.mask, "place"),),
         transform=None,

@@ -27,7 +27,6 @@ from tamperscope.screening.findings import (
     places,
 )
 from tamperscope.screening.limits import Limits
-from tamperscope.screening.pair_networks import DETECTOR as NETWORK
 from tamperscope.screening.pair_networks import (
     LoadedReader,
     NetworkLook,
@@ -53,11 +52,13 @@ from tamperscope.screening.tasks import (
     look_within,
 )
 from tamperscope.screening.workers import PanelCache, PanelSource, Workers
+from tamperscope.shipped import NETWORK_TASKS
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage in words, how much of it is done, and of how much (None: not known)."""
 
 DETECTORS = ("keypoints", "dense-field-zm", "seams")
+NETWORKS = (*NETWORK_TASKS, "loma")
 
 MIN_PANEL_SIDE = 32
 """Pixels; smaller panels carry too little to match."""
@@ -77,7 +78,8 @@ class Options:
     @property
     def matchers(self) -> tuple[str, ...]:
         """The detectors that match regions with regions."""
-        return tuple(name for name in self.detectors if name not in ("seams", NETWORK))
+        others = ("seams", *NETWORKS)
+        return tuple(name for name in self.detectors if name not in others)
 
 
 @dataclass
@@ -261,11 +263,11 @@ def _ask_network(
     progress: Progress,
 ) -> None:
     """Let the network look inside panels and at the pairs of the short list, in this process."""
-    look = NetworkLook(network.reader, PanelCache(sources), network.null, network.tasks)
+    look = NetworkLook(network, PanelCache(sources))
     for done, source in enumerate(sources, start=1):
         answers = look.within(source.id)
         marks = [one for one in answers if isinstance(one, Spliced)]
-        found.spliced += untold(marks, [*found.marked, *found.spliced])
+        found.spliced += untold(marks, [*found.proven, *found.marked, *found.spliced])
         found.proven += merged(found.proven, [one for one in answers if isinstance(one, Proven)])
         progress("Asking the network about panels", done, len(sources))
     asked = pairs if "pairs" in network.tasks else ()
