@@ -38,7 +38,7 @@ NETWORK_TASKS = {
 """What each network answers; networks are detectors by these names."""
 MARKING_TASKS = ("seams", "patches", "splices")
 """Those whose answers are marks of one place, with no second one to align."""
-USUAL_TASKS = ("seams", "patches")
+USUAL_TASKS = MARKING_TASKS
 """What screenings ask unasked: where the network finds clearly more than the classical detectors at
 about as many false alarms (docs/results.md)."""
 
