@@ -173,6 +173,21 @@ def held_out(result: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
+def real_photographs(result: dict[str, Any]) -> str:
+    """Marks of the network for photographs on real ones, as a screening tells them."""
+    rows = []
+    for name, groups in result["sets"].items():
+        for group, found in groups.items():
+            low, high = found["interval"]
+            marked = f"{found['marked']} of {found['photographs']}"
+            rows.append([name, group, marked, f"{found['share']:.3f} ({low:.3f}-{high:.3f})"])
+    return "\n".join([
+        "## Real photographs that a screening marks by ForMa\n", made_by(result),
+        "Any mark counts, wherever it is; tampered ones were tampered with by hand.\n",
+        table(["set", "", "marked", "share"], rows),
+    ])  # fmt: skip
+
+
 def with_interval(score: dict[str, Any]) -> str:
     """A score and its interval by origin."""
     if score["interval"] is None:
@@ -219,6 +234,7 @@ SECTIONS = {
     "held_out_splices_other.json": held_out,
     "held_out_splices_microscopy.json": held_out,
     "held_out_splices_macroscopy.json": held_out,
+    "screened_photographs.json": real_photographs,
 }
 
 
