@@ -68,6 +68,13 @@ PATCHED_PIECES = (
     "pieces of blots or gels, 256 x 256 pixels, with a patch from elsewhere laid on, most of them "
     "boxes, or a place erased or retouched by a program"
 )
+LAID_IN = (
+    "pieces of pictures, 256 x 256 pixels, with a region laid in, from elsewhere or from the piece "
+    "itself, or a place erased or retouched by a program"
+)
+OTHER_PIECES = "pieces of pictures as they are"
+ANY_MARK = "Any mark or match on a piece counts, wherever it is."
+KEPT_OUT = "from sources that the network did not learn from"
 CUT_PIECES = "pieces of blots or gels, 256 x 256 pixels, with a lane cut out or put in by a program"
 PIECES = "pieces of blots or gels as they are, some with letters"
 WITH_RIMS = (
@@ -106,11 +113,28 @@ def with_and_without(
             kind, title, file, "panel", detectors,
             Set(("methods", method, "found"), words, origin=OTHER_STYLES),
             (Set(("methods", method, "false_alarms"), PIECES, origin=OTHER_STYLES),),
-            f"{case}, {how} the network", "blot", notes,
+            f"{case}, {how} the networks", "blot", notes,
         )
         for method, how, detectors in (
             ("classical", "without", ("seams",)),
-            ("screened, BioTamperNet", "with", ("seams", "biotampernet")),
+            ("screened, all networks", "with", ("seams", "biotampernet")),
+        )
+    )  # fmt: skip
+    return without, network
+
+
+def laid_in(file: str, panels: str, origin: str) -> tuple[Measure, Measure]:
+    """One set of pictures of a kind, screened by the matchers alone and with ForMa too."""
+    without, network = (
+        Measure(
+            "splice", "Unlike its surroundings", file, "panel", detectors,
+            Set(("methods", method, "found"), LAID_IN, origin=origin),
+            (Set(("methods", method, "false_alarms"), OTHER_PIECES, origin=origin),),
+            f"a region laid in, {how} the network", panels, (ANY_MARK,),
+        )
+        for method, how, detectors in (
+            ("classical", "without", MATCHERS),
+            ("screened, all networks", "with", (*MATCHERS, "forma")),
         )
     )  # fmt: skip
     return without, network
@@ -159,6 +183,9 @@ MEASURES = (
         "splice", "Unlike its surroundings", "held_out_patches_other.json", PATCHED_PIECES,
         "a patch laid on", (WITH_RIMS,),
     ),
+    *laid_in("held_out_splices_other.json", "photo", KEPT_OUT),
+    *laid_in("held_out_splices_microscopy.json", "microscopy", KEPT_OUT),
+    *laid_in("held_out_splices_macroscopy.json", "macroscopy", KEPT_OUT),
     Measure(
         "splice", "Unlike its surroundings", "seams.json", "panel", ("seams",),
         BOXED, (Set(("false_alarms", "pasted"), PLAIN_BLOTS),),
