@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from tamperscope.cli import main, network_options
 from tamperscope.images import write_png
-from tamperscope.shipped import USUAL_TASKS
+from tamperscope.shipped import PANEL_TASKS, USUAL_TASKS
 from tests.screening.drawn_network import one_thread, scene, write_network  # noqa: F401 (a fixture)
 
 
@@ -129,13 +129,13 @@ def test_two_pictures_are_asked_what_they_share_and_one_what_is_inside():
 
 
 def test_compare_loads_the_weights_of_its_task_alone(folder, tmp_path):
-    for pictures, tasks in ((("a.png", "b.png"), ["pairs"]), (("a.png",), ["seams", "patches"])):
+    for pictures, tasks in ((("a.png", "b.png"), ("pairs",)), (("a.png",), USUAL_TASKS)):
         out = tmp_path / tasks[0]
         result = run("compare", *(folder / name for name in pictures), "--out", out)
         assert result.exit_code == 0, result.output
         data = json.loads((out / "findings.json").read_text())
         files = [network["file"] for network in data["run"]["parameters"]["networks"]]
-        assert files == [f"biotampernet_small_{task}.safetensors" for task in tasks]
+        assert files == [f"{PANEL_TASKS[task]}.safetensors" for task in tasks]
 
 
 def test_no_nets_alone_leaves_nothing_to_do(folder, tmp_path):
