@@ -54,8 +54,8 @@ def share(network: LoadedReader, paths: list[Path]) -> dict[str, Any]:
         shown: Any = Shown(path)
         marked += bool(NetworkLook(network, shown).within("0"))
     return {
-        "marked": marked,
-        "photographs": len(paths),
+        "successes": marked,
+        "trials": len(paths),
         "share": marked / len(paths),
         "interval": clopper_pearson(marked, len(paths)),
     }
