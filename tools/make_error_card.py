@@ -74,6 +74,9 @@ LAID_IN = (
 )
 OTHER_PIECES = "pieces of pictures as they are"
 ANY_MARK = "Any mark or match on a piece counts, wherever it is."
+BY_HAND = "photographs that people tampered with: something laid in, or a part of it copied"
+AUTHENTIC = "authentic photographs"
+HARDER = "What people do with care is mostly not seen; the sets made by a program are easier."
 KEPT_OUT = "from sources that the network did not learn from"
 CUT_PIECES = "pieces of blots or gels, 256 x 256 pixels, with a lane cut out or put in by a program"
 PIECES = "pieces of blots or gels as they are, some with letters"
@@ -184,6 +187,12 @@ MEASURES = (
         "a patch laid on", (WITH_RIMS,),
     ),
     *laid_in("held_out_splices_other.json", "photo", KEPT_OUT),
+    Measure(
+        "splice", "Unlike its surroundings", "screened_photographs.json", "panel", ("forma",),
+        Set(("sets", "casia_v1", "tampered"), BY_HAND, origin="CASIA v1 (Dong et al. 2013)"),
+        (Set(("sets", "casia_v1", "authentic"), AUTHENTIC, origin="CASIA v1"),),
+        "tampered with by hand", "photo", (HARDER,),
+    ),
     *laid_in("held_out_splices_microscopy.json", "microscopy", KEPT_OUT),
     *laid_in("held_out_splices_macroscopy.json", "macroscopy", KEPT_OUT),
     Measure(

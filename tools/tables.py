@@ -179,7 +179,7 @@ def real_photographs(result: dict[str, Any]) -> str:
     for name, groups in result["sets"].items():
         for group, found in groups.items():
             low, high = found["interval"]
-            marked = f"{found['marked']} of {found['photographs']}"
+            marked = f"{found['successes']} of {found['trials']}"
             rows.append([name, group, marked, f"{found['share']:.3f} ({low:.3f}-{high:.3f})"])
     return "\n".join([
         "## Real photographs that a screening marks by ForMa\n", made_by(result),
