@@ -74,7 +74,7 @@ LAID_IN = (
 )
 OTHER_PIECES = "pieces of pictures as they are"
 ANY_MARK = "Any mark or match on a piece counts, wherever it is."
-BY_HAND = "photographs that people tampered with: something laid in, or a part of it copied"
+BY_HAND = "photographs that people changed: something laid in, or a part of it copied"
 AUTHENTIC = "authentic photographs"
 HARDER = "What people do with care is mostly not seen; the sets made by a program are easier."
 KEPT_OUT = "from sources that the network did not learn from"
@@ -191,7 +191,7 @@ MEASURES = (
         "splice", "Unlike its surroundings", "screened_photographs.json", "panel", ("forma",),
         Set(("sets", "casia_v1", "tampered"), BY_HAND, origin="CASIA v1 (Dong et al. 2013)"),
         (Set(("sets", "casia_v1", "authentic"), AUTHENTIC, origin="CASIA v1"),),
-        "tampered with by hand", "photo", (HARDER,),
+        "changed by hand", "photo", (HARDER,),
     ),
     *laid_in("held_out_splices_microscopy.json", "microscopy", KEPT_OUT),
     *laid_in("held_out_splices_macroscopy.json", "macroscopy", KEPT_OUT),
