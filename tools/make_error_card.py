@@ -211,7 +211,8 @@ SPLITS = {
 UNTESTED = (
     "Real manuscripts whose truth is known. All changes measured here, but those of one set of "
     "photographs, were made by a program, in pictures from open repositories and journals. What "
-    "people do by hand may be easier or harder to find, and how often the methods err on the papers you see is not known.",
+    "people do by hand may be easier or harder to find, and how often the methods err on the "
+    "papers you see is not known.",
     "The whole way of a paper. The panels measured here were cut out already and their kind was "
     "known, and every pair was compared in full. In a screening the split into panels, the "
     "recognition of their kind and the short list of pairs worth comparing come first, and add "
