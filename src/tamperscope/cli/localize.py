@@ -101,7 +101,10 @@ def command(
     for network in localizer.networks:
         name, card = network["weights"]["file"], network["weights"]["card"]
         seen = sum(image.network == name for image in done.images)
-        click.echo(f"{name} saw {seen} of {len(done.images)} pictures. Its data: {card['data']}.")
+        if seen:
+            click.echo(
+                f"{name} saw {seen} of {len(done.images)} pictures. Its data: {card['data']}."
+            )
     if done.unread:
         click.echo(f"{len(done.unread)} things could not be read.")
     click.echo(f"Results: {out / RECORD}")
