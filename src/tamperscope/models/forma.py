@@ -156,7 +156,7 @@ def forma_base(**changes: Any) -> ForMa:
 
 
 def forma_small(**changes: Any) -> ForMa:
-    """Build one of 5.3 M parameters, without Noiseprint++, which needs the authors' weights.
+    """Build one of 5.2 M parameters, without Noiseprint++, which needs the authors' weights.
 
     Its noise is taken from the image at full size and goes to the encoder, in more channels than
     published: trained from scratch, that is what it learns from first (docs/log.md).
