@@ -18,6 +18,7 @@ from typing import Any
 
 from tamperscope.records import PANEL_KINDS
 from tamperscope.report.error_card import FORMAT, NAME
+from tamperscope.report.titles import PANEL_TITLES
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -69,17 +70,16 @@ PATCHED_PIECES = (
     "boxes, or a place erased or retouched by a program"
 )
 LAID_IN = (
-    "pieces of pictures, 256 x 256 pixels, with a region laid in, from elsewhere or from the piece "
-    "itself, or a place erased or retouched by a program"
+    "256 x 256 pixels, with a region laid in, from elsewhere or from the piece itself, or a place "
+    "erased or retouched by a program"
 )
-OTHER_PIECES = "pieces of pictures as they are"
 ANY_MARK = "Any mark or match on a piece counts, wherever it is."
 BY_HAND = "photographs that people changed: something laid in, or a part of it copied"
 AUTHENTIC = "authentic photographs"
 HARDER = "What people do with care is mostly not seen; the sets made by a program are easier."
 SAME_PICTURES = (
-    "The limit for marks was set on other pieces of the same pictures, so false alarms are likely "
-    "to be more frequent on others."
+    "For micrographs the limit for marks was set on other pieces of the same pictures, so false "
+    "alarms are likely to be more frequent on others."
 )
 KEPT_OUT = "from sources that the network did not learn from"
 CUT_PIECES = "pieces of blots or gels, 256 x 256 pixels, with a lane cut out or put in by a program"
@@ -134,11 +134,12 @@ def laid_in(
     file: str, panels: str, origin: str, notes: tuple[str, ...] = ()
 ) -> tuple[Measure, Measure]:
     """One set of pictures of a kind, screened by the matchers alone and with ForMa too."""
+    pieces = f"pieces of {PANEL_TITLES[panels][1]}"
     without, network = (
         Measure(
             "splice", "Unlike its surroundings", file, "panel", detectors,
-            Set(("methods", method, "found"), LAID_IN, origin=origin),
-            (Set(("methods", method, "false_alarms"), OTHER_PIECES, origin=origin),),
+            Set(("methods", method, "found"), f"{pieces}, {LAID_IN}", origin=origin),
+            (Set(("methods", method, "false_alarms"), f"{pieces} as they are", origin=origin),),
             f"a region laid in, {how} the network", panels, (ANY_MARK, *notes),
         )
         for method, how, detectors in (
