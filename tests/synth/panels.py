@@ -41,7 +41,7 @@ class TexturedSource:
         self.groups, self.modalities, self.detail = groups, modalities, detail
         self.skipped = {}
 
-    def draw(self, rng, size, modality):
+    def draw(self, rng, size, modality, *, sharp=False):
         number = int(rng.integers(self.groups))
         kind = modality or self.modalities[0]
         pixels = textured(rng, size, detail=self.detail)
@@ -51,7 +51,7 @@ class TexturedSource:
 class NumberedSource(TexturedSource):
     """Every pixel of a panel has a colour of its own."""
 
-    def draw(self, rng, size, modality):
+    def draw(self, rng, size, modality, *, sharp=False):
         count = size[0] * size[1]
         colours = np.stack([np.arange(count) >> shift & 255 for shift in (0, 8, 16)], axis=1)
         pixels = colours.reshape(*size, 3).astype(np.uint8)

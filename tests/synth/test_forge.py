@@ -109,7 +109,7 @@ def test_a_recipe_that_the_sources_cannot_serve_is_refused():
 
 def test_sources_that_can_show_nothing_end_in_an_error_that_says_why():
     class Empty(NumberedSource):
-        def draw(self, rng, size, modality):
+        def draw(self, rng, size, modality, *, sharp=False):
             panel = super().draw(rng, size, modality)
             return replace(panel, pixels=np.full_like(panel.pixels, 200))
 
@@ -120,7 +120,7 @@ def test_sources_that_can_show_nothing_end_in_an_error_that_says_why():
 
 def test_one_group_has_no_strangers():
     class OneGroup(NumberedSource):
-        def draw(self, rng, size, modality):
+        def draw(self, rng, size, modality, *, sharp=False):
             return replace(super().draw(rng, size, modality), group="one")
 
     recipe = read_recipe(HEAD + "[operations.unrelated]\n", "strangers")

@@ -150,7 +150,7 @@ class Recorder(Noise):
 
 
 class DarkGrey(TexturedSource):
-    def draw(self, rng, size, modality):
+    def draw(self, rng, size, modality, *, sharp=False):
         panel = super().draw(rng, size, modality)
         return replace(panel, pixels=grey(panel.pixels) // 3)
 

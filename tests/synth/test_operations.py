@@ -128,7 +128,7 @@ def test_a_panel_too_small_for_a_region_is_unfit():
 
 
 class Constant(NumberedSource):
-    def draw(self, rng, size, modality):
+    def draw(self, rng, size, modality, *, sharp=False):
         panel = super().draw(rng, size, modality)
         return replace(panel, pixels=np.full_like(panel.pixels, 90))
 

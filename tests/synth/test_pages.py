@@ -125,7 +125,7 @@ def test_lines_cross_the_whole_panel_and_are_thin():
 class Flat(TexturedSource):
     """Panels of one grey level."""
 
-    def draw(self, rng, size, modality):
+    def draw(self, rng, size, modality, *, sharp=False):
         panel = super().draw(rng, size, modality)
         panel.pixels[:] = 128
         return panel

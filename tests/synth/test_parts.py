@@ -15,7 +15,7 @@ from tamperscope.synth.preview import CHANGED, TAKEN, contact_sheet
 from tamperscope.synth.recipe import read_recipe
 from tamperscope.synth.sample import UnfitError
 from tamperscope.synth.settings import Look, Settings
-from tamperscope.synth.shapes import Shapes, draw_region, outline
+from tamperscope.synth.shapes import Shapes, contour, draw_region, outline
 from tamperscope.synth.tone import Tone, apply_tone, content, matched, mean_level, spread
 from tests.synth.panels import PLAIN, TexturedSource, made, textured, work
 
@@ -120,6 +120,20 @@ def test_a_region_of_objects_holds_them_with_a_rim():
     assert 1.3 < mask.sum() / (pixels[..., 0] > 100).sum() < 3.5
     with pytest.raises(UnfitError, match="no region with content"):
         draw_region(np.full_like(pixels, 40), Shapes(), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_contour_runs_along_the_edges_of_what_is_in_the_middle(seed):
+    """A disc is cut out as a disc, up to the width of a hand's mistake, wherever its grain is."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(60, 80, (120, 140, 3), dtype=np.uint8)
+    thing = np.zeros((120, 140), np.uint8)
+    cv2.circle(thing, (70, 60), 42, 1, -1)
+    pixels[thing > 0] += 100
+    cut_out = contour(pixels, rng)
+    kernel = np.ones((9, 9), np.uint8)
+    assert cut_out[cv2.erode(thing, kernel) > 0].all()
+    assert not cut_out[cv2.dilate(thing, kernel) == 0].any()
 
 
 @pytest.mark.parametrize("seed", range(10))

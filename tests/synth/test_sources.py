@@ -10,7 +10,7 @@ from tamperscope.images import write_png
 from tamperscope.synth.opening import open_sources
 from tamperscope.synth.pictures import Picture, list_pictures, valid_origins
 from tamperscope.synth.sample import UnfitError
-from tamperscope.synth.sources import MixedSource, PictureSource, cut, draw_window
+from tamperscope.synth.sources import MixedSource, PictureSource, cut, draw_sharp, draw_window
 from tests.synth.panels import TexturedSource, textured
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -131,10 +131,36 @@ def test_a_panel_is_a_part_of_its_picture(seed, size):
         np.testing.assert_array_equal(panel, pixels[y0:y1, x0:x1])
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_a_sharp_panel_is_neither_enlarged_nor_stretched(seed):
+    rng = np.random.default_rng(seed)
+    picture, size = (int(rng.integers(70, 400)), int(rng.integers(70, 400))), (96, 128)
+    window = draw_sharp(picture, size, rng)
+    if window is None:
+        assert picture[0] < size[0] or picture[1] < size[1]
+        return
+    x0, y0, x1, y1 = window
+    assert 0 <= x0 < x1 <= picture[1]
+    assert 0 <= y0 < y1 <= picture[0]
+    rows, columns = (y1 - y0) / size[0], (x1 - x0) / size[1]
+    assert min(rows, columns) >= 1
+    assert abs(rows - columns) <= 1 / size[0]
+
+
+def test_sharp_panels_show_a_pictures_own_pixels_often_and_on_its_grid():
+    rng = np.random.default_rng(0)
+    windows = [draw_sharp((300, 400), (96, 128), rng) for _ in range(400)]
+    own = [(x0, y0) for x0, y0, x1, y1 in windows if (y1 - y0, x1 - x0) == (96, 128)]
+    assert 0.4 < len(own) / 400 < 0.6
+    assert 0.4 < np.mean([x % 8 == 0 and y % 8 == 0 for x, y in own]) < 0.65
+
+
 def test_pictures_smaller_than_the_panel_are_unfit(tmp_path):
     put(tmp_path / "blot" / "small.png", size=(60, 60))
     source = PictureSource.from_folder(tmp_path)
     assert source.draw(np.random.default_rng(0), (64, 64), "blot").name == "blot/small.png"
+    with pytest.raises(UnfitError, match="too small for a panel of 64 x 64"):
+        source.draw(np.random.default_rng(0), (64, 64), "blot", sharp=True)
     with pytest.raises(UnfitError, match="too small for a panel of 256 x 256"):
         source.draw(np.random.default_rng(0), (256, 256), "blot")
     with pytest.raises(UnfitError, match="no photo pictures"):

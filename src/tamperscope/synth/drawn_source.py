@@ -15,8 +15,10 @@ class DrawnSource:
     modalities = MODALITIES
     skipped: Mapping[str, str] = {}
 
-    def draw(self, rng: np.random.Generator, size: Size, modality: str | None) -> SourcePanel:
-        """Draw a panel of (height, width); UnfitError for what cannot be drawn."""
+    def draw(
+        self, rng: np.random.Generator, size: Size, modality: str | None, *, sharp: bool = False
+    ) -> SourcePanel:
+        """Draw a panel of (height, width), always sharp; UnfitError for what cannot be drawn."""
         kind = modality or MODALITIES[int(rng.integers(len(MODALITIES)))]
         if kind not in MODALITIES:
             raise UnfitError(f"{kind} panels cannot be drawn")

@@ -117,8 +117,9 @@ def _made(
     settings = _of_modality(recipe.operations[operation], modality)
     look = draw_look(recipe.look, modality, rng)
     work = Work(
-        rng, chains[0].canvas, modality, settings, source, generators, look, recipe.look.stored
-    )
+        rng, chains[0].canvas, modality, settings, source, generators, look,
+        recipe.look.sharp, recipe.look.stored,
+    )  # fmt: skip
     forgery = OPERATIONS[operation].make(work)
     labels: list[str] = []
     if rng.random() < recipe.labels and "labels" not in forgery.parameters:

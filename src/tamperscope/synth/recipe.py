@@ -45,7 +45,9 @@ TOP = {
     "format", "description", "size", "labels", "page", "modalities", "operations", "look", "post",
 }  # fmt: skip
 LEAST_SIDE, LARGEST_SIDE = 64, 2048
-SHARES = {"weight", *CHAINS, "box", "ellipse", "free", "objects", "hard", "feather", "poisson"}
+SHARES = {
+    "weight", *CHAINS, "box", "ellipse", "free", "objects", "contour", "hard", "feather", "poisson"
+}  # fmt: skip
 """Numbers that are weights against others; what else is a single number is a chance, but for:"""
 AMOUNTS = {"least": (4, 512), "content": (0, 100)}
 RANGES = {  # name: lowest and highest value of either end

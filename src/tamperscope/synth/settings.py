@@ -15,6 +15,7 @@ class Look:
     grey: float = 0.1  # colour taken out
     grey_blot: float = 0.6  # the same for blots and gels, which are published in grey
     dark_bands: float = 0.6  # of the grey blots; the others have bright bands on black
+    sharp: float = 0.0  # that a panel shows a picture's own pixels, or fewer, never enlarged ones
     stored: float = 0.0  # that a panel was stored as JPEG before anything is done; each by itself
 
 

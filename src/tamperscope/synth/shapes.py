@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tamperscope.synth.geometry import Box
+from tamperscope.synth.geometry import Box, blurred
 from tamperscope.synth.objects import find_objects
 from tamperscope.synth.sample import Mask, Pixels, UnfitError
 from tamperscope.synth.tone import content
 
 PLACES = 12  # draws of a place before a panel is given up
 POINTS = 48  # of a free outline
+CORE = (0.2, 0.6)  # of a box's side, in the middle of it: what belongs to a thing for certain
+SOFTENED = (0.8, 2.0)  # pixels, blur before edges are looked for
 CONTENT_SHARE = 0.15  # of a region's blocks that must be more than background
 
 
@@ -24,6 +26,7 @@ class Shapes:
     ellipse: float = 0.15
     free: float = 0.25
     objects: float = 0.25  # of cells or bands, where the panel has any
+    contour: float = 0.0  # along edges that are there, as somebody cuts out a thing by hand
     side: tuple[float, float] = (0.12, 0.4)  # share of the panel's side
     least: int = 12  # pixels, shorter side of a region
     content: float = 4.0  # grey levels that an 8 x 8 block must spread to be more than background
@@ -35,7 +38,7 @@ def draw_region(pixels: Pixels, shapes: Shapes, rng: np.random.Generator) -> tup
     Raises:
         UnfitError: None was found in PLACES draws.
     """
-    names = ("box", "ellipse", "free", "objects")
+    names = ("box", "ellipse", "free", "objects", "contour")
     weights = np.array([getattr(shapes, name) for name in names])
     name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     if name == "objects":
@@ -48,7 +51,10 @@ def draw_region(pixels: Pixels, shapes: Shapes, rng: np.random.Generator) -> tup
         if content(pixels[box.slices], shapes.content) < CONTENT_SHARE:
             continue
         mask = np.zeros(pixels.shape[:2], dtype=bool)
-        mask[box.slices] = outline(name, box.height, box.width, rng)
+        if name == "contour":
+            mask[box.slices] = contour(pixels[box.slices], rng)
+        else:
+            mask[box.slices] = outline(name, box.height, box.width, rng)
         return mask, name
     raise UnfitError(f"no region with content in {PLACES} places")
 
@@ -77,6 +83,29 @@ def outline(name: str, height: int, width: int, rng: np.random.Generator) -> Mas
     if name == "free":
         return _free(height, width, rng)
     raise ValueError(f"no outline is called {name!r}")
+
+
+def contour(pixels: Pixels, rng: np.random.Generator) -> Mask:
+    """Cut out what is in the middle of (H, W, 3), along the edges around it, as a mask.
+
+    A watershed between a blob in the middle and the frame: the rim comes to lie where the picture
+    changes most between them. Then it is smoothed, and a little too wide or too narrow, as a hand
+    draws it.
+    """
+    height, width = pixels.shape[:2]
+    markers = np.zeros((height, width), dtype=np.int32)
+    markers[1:-1, 1:-1] = 1  # the outermost pixels are never any region's
+    markers[2:-2, 2:-2] = 0
+    h, w = (max(round(side * rng.uniform(*CORE)), 2) for side in (height, width))
+    y, x = (height - h) // 2, (width - w) // 2
+    markers[y : y + h, x : x + w][outline("ellipse", h, w, rng)] = 2
+    cv2.watershed(np.ascontiguousarray(blurred(pixels, rng.uniform(*SOFTENED))), markers)
+    mask = (markers == 2).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
+    wider = int(rng.integers(-1, 4))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(wider) + 1,) * 2)
+    return (cv2.dilate if wider > 0 else cv2.erode)(mask, kernel).astype(bool)
 
 
 def _free(height: int, width: int, rng: np.random.Generator) -> Mask:

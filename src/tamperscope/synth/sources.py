@@ -21,6 +21,7 @@ LARGEST_ZOOM = 2.0  # panel pixels per picture pixel; more is blur
 WIDEST_STRETCH = 2.0  # one axis against the other; journals stretch blots like that
 LEAST_SIDE = 48  # pixels of a picture
 LEAST_SPREAD = 2.0  # grey levels of a picture
+BLOCK = 8  # pixels, of JPEG
 CONTENT = (4.0, 0.03)  # grey levels that so many of a panel's blocks must spread
 PICTURES_TRIED = 16
 WINDOWS_TRIED = 4
@@ -67,8 +68,12 @@ class PictureSource:
         """Hash of what there is: other pictures, other samples."""
         return fingerprint(self.pictures)
 
-    def draw(self, rng: np.random.Generator, size: Size, modality: str | None) -> SourcePanel:
+    def draw(
+        self, rng: np.random.Generator, size: Size, modality: str | None, *, sharp: bool = False
+    ) -> SourcePanel:
         """Cut a panel of (height, width) out of a picture of ``modality``.
+
+        ``sharp``: at the picture's own pixels or reduced, never enlarged or stretched.
 
         Raises:
             UnfitError: No picture that was tried is large enough and shows anything.
@@ -82,7 +87,8 @@ class PictureSource:
                 why = f"{picture.name}: {self.skipped[picture.name]}"
                 continue
             for _ in range(WINDOWS_TRIED):
-                window = draw_window((pixels.shape[0], pixels.shape[1]), size, rng)
+                seen = (pixels.shape[0], pixels.shape[1])
+                window = draw_sharp(seen, size, rng) if sharp else draw_window(seen, size, rng)
                 if window is None:
                     why = f"{picture.name} is too small for a panel of {size[1]} x {size[0]}"
                     break
@@ -166,6 +172,27 @@ def draw_window(
     return x, y, x + width, y + height
 
 
+def draw_sharp(
+    picture: Size, size: Size, rng: np.random.Generator
+) -> tuple[int, int, int, int] | None:
+    """Draw a window that is neither enlarged nor stretched: (x0, y0, x1, y1); None if too small.
+
+    As often as not the picture's own pixels, and half of these on the grid of blocks that a JPEG
+    has; else reduced, at most as far as all of the picture's height or width is seen.
+    """
+    top = min(side / wanted for side, wanted in zip(picture, size, strict=True))
+    if top < 1:
+        return None
+    scale = 1.0 if rng.random() < 0.5 else math.exp(rng.uniform(0, math.log(top)))
+    height, width = (
+        min(round(scale * wanted), side) for wanted, side in zip(size, picture, strict=True)
+    )
+    y, x = int(rng.integers(picture[0] - height + 1)), int(rng.integers(picture[1] - width + 1))
+    if scale == 1 and rng.random() < 0.5:
+        y, x = y - y % BLOCK, x - x % BLOCK
+    return x, y, x + width, y + height
+
+
 def cut(pixels: NDArray[np.uint8], window: tuple[int, int, int, int], size: Size) -> Pixels:
     """Return the window of a picture, (H, W, 3) or grey (H, W), as a panel of (height, width)."""
     x0, y0, x1, y1 = window
@@ -203,9 +230,11 @@ class MixedSource:
         """What could not be used and why, of all sources."""
         return {name: why for source in self.sources for name, why in source.skipped.items()}
 
-    def draw(self, rng: np.random.Generator, size: Size, modality: str | None) -> SourcePanel:
+    def draw(
+        self, rng: np.random.Generator, size: Size, modality: str | None, *, sharp: bool = False
+    ) -> SourcePanel:
         """Draw a panel from one of the sources."""
         able = [s for s in self.sources if modality is None or modality in s.modalities]
         if not able:
             raise UnfitError(f"no source has {modality} panels")
-        return able[int(rng.integers(len(able)))].draw(rng, size, modality)
+        return able[int(rng.integers(len(able)))].draw(rng, size, modality, sharp=sharp)

@@ -30,8 +30,10 @@ class PanelSource(Protocol):
     def skipped(self) -> Mapping[str, str]:
         """What could not be used so far, and why."""
 
-    def draw(self, rng: np.random.Generator, size: Size, modality: str | None) -> SourcePanel:
-        """Draw a panel of (height, width); ``None`` for any modality.
+    def draw(
+        self, rng: np.random.Generator, size: Size, modality: str | None, *, sharp: bool = False
+    ) -> SourcePanel:
+        """Draw a panel of (height, width); ``None`` for any modality; ``sharp``: none enlarged.
 
         Raises:
             UnfitError: Nothing it has can show a panel of that size.
@@ -66,11 +68,14 @@ class Work:
     source: PanelSource
     generators: Sequence[PatchGenerator] = ()
     look: tuple[str, ...] = ()  # "grey", "dark bands", "bright bands": how its panels are shown
+    sharp: float = 0.0  # chance that a panel is neither enlarged nor stretched
     stored: float = 0.0  # chance that a panel was stored as JPEG before
 
     def panel(self, size: Size | None = None) -> SourcePanel:
         """Draw a panel of the canvas's size, or of another."""
-        panel = self._shown(self.source.draw(self.rng, size or self.size, self.modality))
+        sharp = self.sharp > 0 and self.rng.random() < self.sharp
+        drawn = self.source.draw(self.rng, size or self.size, self.modality, sharp=sharp)
+        panel = self._shown(drawn)
         if not self.stored or self.rng.random() >= self.stored:
             return panel
         # Seen whole, a picture lies on its grid of blocks; cut out of a larger one, anywhere on it.
