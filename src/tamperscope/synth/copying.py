@@ -1,7 +1,9 @@
 """Copies a region: within a panel, into another panel, or out of a panel that is not shown."""
 
+import math
 from typing import Any
 
+import cv2
 import numpy as np
 
 from tamperscope.synth.blending import blend
@@ -23,6 +25,7 @@ from tamperscope.synth.tone import apply_tone, grey, is_grey, matched
 from tamperscope.synth.work import Work
 
 PLACES = 16  # draws of a place for a copy
+RING = 6  # pixels around a copy by which a place is chosen where it fits
 LEAST_TARGET = 6  # pixels, shorter side of a copy
 LEAST_CHANGE = 2.0  # mean change in grey levels; less is nothing that anybody could see
 
@@ -106,28 +109,46 @@ def lay_region(
     steps = settings.tone.draw(rng)
     way = settings.blending.draw(rng)
     foreign = taken is None
+    fit = settings.fit > 0 and rng.random() < settings.fit
     match = foreign and rng.random() < settings.tone.match
     if foreign and is_grey(canvas) and not is_grey(pixels):
         pixels = grey(pixels)  # a grey figure shows no colour
+    laid: tuple[Pixels, Link, dict[str, Any]] | None = None
+    least = math.inf
     for _ in range(PLACES):
         matrix, box = landing(box_of(region), settings.geometry.draw(rng), canvas.shape[:2], rng)
         if box is None:
             continue
-        box = grown(box, canvas.shape[:2])
+        box = grown(box, canvas.shape[:2], RING if fit else 1)
         inside = warp_mask(region, matrix, box)
         if not inside.any() or (taken is not None and (taken[box.slices] & inside).any()):
             continue
         patch = warp(pixels, matrix, box)
         if match:
             patch = matched(patch, inside, canvas[box.slices])
+        apart = _apart_around(patch, canvas[box.slices], inside) if fit else 0.0
         patch, done = apply_tone(patch, steps, rng)
         if mean_change(patch, canvas[box.slices], inside) < LEAST_CHANGE:
             continue
+        if apart >= least:
+            continue
+        least = apart
         target = no_mask(canvas)
         target[box.slices] = inside
         told = {"match": bool(match), "tone": [list(s) for s in done], "blending": list(way)}
-        return blend(canvas, patch, inside, box, way), Link(region, target, matrix), told
-    raise UnfitError(f"no place for a copy in {PLACES} draws")
+        laid = blend(canvas, patch, inside, box, way), Link(region, target, matrix), told
+        if not fit:
+            break
+    if laid is None:
+        raise UnfitError(f"no place for a copy in {PLACES} draws")
+    return laid
+
+
+def _apart_around(patch: Pixels, under: Pixels, inside: Mask) -> float:
+    """Mean difference around a patch between its own surroundings and what it would lie in."""
+    kernel = np.ones((2 * RING + 1, 2 * RING + 1), dtype=np.uint8)
+    around = cv2.dilate(inside.astype(np.uint8), kernel).astype(bool) & ~inside
+    return mean_change(patch, under, around) if around.any() else 255.0
 
 
 def mean_change(patch: Pixels, under: Pixels, inside: Mask) -> float:

@@ -6,7 +6,16 @@ The list is a literal; recipes, command line, documentation and tests read it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tamperscope.synth import copying, erasing, generated, negatives, retouching, reusing, seams
+from tamperscope.synth import (
+    copying,
+    erasing,
+    generated,
+    negatives,
+    reprocessing,
+    retouching,
+    reusing,
+    seams,
+)  # fmt: skip
 from tamperscope.synth.sample import MODALITIES, Forgery
 from tamperscope.synth.work import Work
 
@@ -39,6 +48,7 @@ OPERATIONS: dict[str, Operation] = {
     "lane-inserted": Operation(seams.insert_lane, "seam", 1, BLOTS),
     "erase": Operation(erasing.erase, "erase", 1),
     "retouch": Operation(retouching.retouch, "retouch", 1),
+    "reprocess": Operation(reprocessing.reprocess, "splice", 1),
     "generated-patch": Operation(generated.generated_patch, "generated", 1),
     "pristine": Operation(negatives.pristine, "pristine", 1),
     "unrelated": Operation(negatives.unrelated, "pristine", 2),

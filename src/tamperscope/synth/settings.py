@@ -28,6 +28,7 @@ class Settings:
     generators: tuple[str, ...] = ()  # of patches, names or files; empty: all that come with it
     like_panel: float = 0.5  # chance that a generated patch is laid out like a part of its panel
     copies: tuple[int, int] = (1, 1)  # how many times a region is copied, how many patches laid
+    fit: float = 0.0  # chance that a copy is laid where its surroundings look most like its own
     share: tuple[float, float] = (0.3, 0.9)  # of a panel that overlaps with the other
     geometry: Geometry = field(default_factory=Geometry)
     tone: Tone = field(default_factory=Tone)

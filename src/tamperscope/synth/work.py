@@ -73,9 +73,16 @@ class Work:
 
     def panel(self, size: Size | None = None) -> SourcePanel:
         """Draw a panel of the canvas's size, or of another."""
+        return self.kept(self.bare(size))
+
+    def bare(self, size: Size | None = None) -> SourcePanel:
+        """Draw a panel that was not stored yet."""
         sharp = self.sharp > 0 and self.rng.random() < self.sharp
         drawn = self.source.draw(self.rng, size or self.size, self.modality, sharp=sharp)
-        panel = self._shown(drawn)
+        return self._shown(drawn)
+
+    def kept(self, panel: SourcePanel) -> SourcePanel:
+        """The panel as it comes from its file: mostly a JPEG, where the recipe has it so."""
         if not self.stored or self.rng.random() >= self.stored:
             return panel
         # Seen whole, a picture lies on its grid of blocks; cut out of a larger one, anywhere on it.
