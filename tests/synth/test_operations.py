@@ -7,6 +7,7 @@ from scipy import ndimage
 from tamperscope.synth.operations import OPERATIONS
 from tamperscope.synth.sample import KINDS, MODALITIES, UnfitError
 from tamperscope.synth.settings import Settings
+from tamperscope.synth.shapes import Shapes
 from tests.synth.panels import (
     NO_TONE,
     PLAIN,
@@ -14,6 +15,7 @@ from tests.synth.panels import (
     STILL,
     Noise,
     NumberedSource,
+    TexturedSource,
     error_of,
     made,
     resampled,
@@ -88,6 +90,54 @@ def test_copies_lie_neither_on_their_source_nor_on_each_other(seed):
     for link in forgery.links:
         assert not (taken & link.target).any()
         taken |= link.target
+
+
+class HalvedSource(TexturedSource):
+    """The left half is darker by 90 levels."""
+
+    def draw(self, rng, size, modality, *, sharp=False):
+        panel = super().draw(rng, size, modality)
+        pixels = panel.pixels // 2 + 90
+        pixels[:, : size[1] // 2] -= 90
+        return replace(panel, pixels=pixels)
+
+
+def unlike_around(forgery, width=6):
+    """How far what lies around the copy is from what lay around its source, in levels."""
+    link, panel = forgery.links[0], forgery.panels[0].astype(float)
+    around = ndimage.binary_dilation(link.target, np.ones((2 * width + 1,) * 2)) & ~link.target
+    there = resampled(panel, link.matrix, panel.shape)
+    return np.abs(there - panel)[around].mean()
+
+
+def test_copies_that_fit_lie_where_it_looks_like_around_their_source():
+    small = replace(PLAIN.shapes, side=(0.15, 0.25), objects=0)
+    still = replace(PLAIN, copies=(1, 1), geometry=STILL, shapes=small)
+    anywhere, fitting = (
+        [
+            unlike_around(made("copy-move", seed, settings, source=HalvedSource()))
+            for seed in range(20)
+        ]
+        for settings in (still, replace(still, fit=1.0))
+    )
+    assert np.mean(fitting) < 0.6 * np.mean(anywhere)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_another_history_leaves_what_is_to_be_seen(seed):
+    """Coarsely the region is what it was; a copy-move of the same panel is not."""
+    settings = replace(PLAIN, shapes=Shapes(side=(0.4, 0.6), objects=0))
+
+    def changed(operation, sigma):
+        forgery = made(operation, seed, settings)
+        before, after = (
+            ndimage.gaussian_filter(pixels.astype(float), (sigma, sigma, 0))
+            for pixels in (forgery.before[0], forgery.panels[0])
+        )
+        return np.abs(after - before)[forgery.targets[0]].mean()
+
+    assert changed("reprocess", 5) < 0.5 * changed("copy-move", 5)
+    assert changed("reprocess", 0.5) >= 0.3
 
 
 @pytest.mark.parametrize("seed", SEEDS)
