@@ -10,7 +10,8 @@ networks are chosen on one draw of samples and measured on another. Where few so
 be redistributed, of which no network has seen the like: scans and photographs of other laboratories
 and whole figures of journals, labels and rims included. Three tasks, as the paper has
 them: ``edd`` pairs that share content, ``idd`` copies inside a panel, ``cstd`` seams in blots; and
-``patches``, what was laid into a blot from elsewhere, ``splices``, what was laid into a photograph.
+``patches``, what was laid into a blot from elsewhere, ``splices``, what was laid into a photograph;
+``by_hand``, the same with more of what a hand does, and regions with another history alone.
 
 Methods: *everything* marks every pixel; *classical* is what a screening without network would tell
 (verified matches that hold when disturbed, or seams and pasted boxes); each network; *both*, which
@@ -76,13 +77,18 @@ TASKS = {
     "cstd": "seams",
     "patches": "patches",
     "splices": "splices",
+    "by_hand": "splices",
 }
 """Forge recipes, and what we call the question."""
 SHOWN = {"seams": "blot", "patches": "blot", "splices": "photo"}  # the only modality asked about
 SCORES = {"pixel_mcc": resampling.pooled_mcc, "pixel_f1": resampling.pooled_f1}
 STEPS = np.round(np.arange(0.1, 0.96, 0.05), 2)  # thresholds that are tried
 FALSE_ALARMS = 0.02  # of pristine images, to which a network's threshold for "both" is set
-PRISTINE = {"splices": 4.5}  # weight of pristine samples: about a third, as in the other recipes
+PRISTINE = {
+    "splices": 4.5,
+    "by_hand": 5.5,
+}
+"""Weight of pristine samples: about a third of all, as in the other recipes."""
 CHOOSING, MEASURING = 101, 202  # seeds of the two draws
 SEED = 0
 OURS, OTHERS = ("redistribute",), ("unverified", "internal")  # uses of the corpus' pictures

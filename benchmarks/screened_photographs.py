@@ -1,9 +1,10 @@
-"""How many real photographs, tampered and authentic, a screening marks by the network for them.
+"""How many real photographs, tampered and authentic, a screening marks, and by what.
 
     python -m benchmarks.screened_photographs
 
-Each photograph of CASIA v1 and COVERAGE is shown as one panel; what counts is any mark that a
-screening would tell, wherever it is. Nothing was chosen on these pictures.
+Each photograph of CASIA v1 and COVERAGE is shown as one panel; what counts is any mark or match
+that a screening would tell, wherever it is: of the network for photographs, of the matchers (copies
+within the panel that hold when disturbed), of either. Nothing was chosen on these pictures.
 Result: ``benchmarks/results/screened_photographs.json``.
 """
 
@@ -15,19 +16,22 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.held_out import held
 from tamperscope.data.catalog import read_dataset
 from tamperscope.data.samples import Sample
 from tamperscope.evaluation.intervals import clopper_pearson
 from tamperscope.images import read_pixels
 from tamperscope.matching.match import PreparedPanel
 from tamperscope.matching.prepare import prepare
+from tamperscope.matching.reuse import match_within
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
 from tamperscope.screening.pair_networks import LoadedReader, NetworkLook, load_readers
 from tamperscope.shipped import PHOTOGRAPH_TASKS
 
 OUT = Path(__file__).parent / "results" / "screened_photographs.json"
-FORMAT = "tamperscope-screened-photographs/1"
+FORMAT = "tamperscope-screened-photographs/2"
+METHODS = ("ForMa", "matchers", "both")
 SETS = ("casia_v1", "coverage")
 KIND = "photo"
 
@@ -47,17 +51,23 @@ class Shown:
         return prepare(self.own, KIND, annotation_mask(self.own))
 
 
-def share(network: LoadedReader, paths: list[Path]) -> dict[str, Any]:
-    """Share of the photographs with a mark, and its 95 % interval."""
-    marked = 0
-    for path in paths:
-        shown: Any = Shown(path)
-        marked += bool(NetworkLook(network, shown).within("0"))
+def told(network: LoadedReader, path: Path) -> dict[str, bool]:
+    """Whether each method would tell something about a photograph."""
+    shown: Any = Shown(path)
+    panel = shown.panel("0")
+    marked = bool(NetworkLook(network, shown).within("0"))
+    matched = bool(held(match_within(panel), panel, None))
+    return {"ForMa": marked, "matchers": matched, "both": marked or matched}
+
+
+def share(outcomes: list[bool]) -> dict[str, Any]:
+    """Share of the photographs, and its 95 % interval."""
+    successes, trials = sum(outcomes), len(outcomes)
     return {
-        "successes": marked,
-        "trials": len(paths),
-        "share": marked / len(paths),
-        "interval": clopper_pearson(marked, len(paths)),
+        "successes": successes,
+        "trials": trials,
+        "share": successes / trials,
+        "interval": clopper_pearson(successes, trials),
     }
 
 
@@ -74,7 +84,11 @@ def main() -> None:
         for sample in read_dataset(name, asked.bench / name):
             assert isinstance(sample, Sample)
             groups["authentic" if sample.truth is None else "tampered"].append(sample.image)
-        found[name] = {group: share(network, paths) for group, paths in groups.items()}
+        answers = {group: [told(network, p) for p in paths] for group, paths in groups.items()}
+        found[name] = {
+            method: {group: share([a[method] for a in own]) for group, own in answers.items()}
+            for method in METHODS
+        }
         print(name, json.dumps(found[name]), flush=True)
     made = {**metadata(0), "command": "python -m benchmarks.screened_photographs"}
     result = {"format": FORMAT, "metadata": made, "network": network.facts, "sets": found}

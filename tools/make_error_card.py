@@ -194,11 +194,20 @@ MEASURES = (
         "a patch laid on", (WITH_RIMS,),
     ),
     *laid_in("held_out_splices_other.json", "photo", KEPT_OUT),
-    Measure(
-        "splice", "Unlike its surroundings", "screened_photographs.json", "panel", ("forma",),
-        Set(("sets", "casia_v1", "tampered"), BY_HAND, origin="CASIA v1 (Dong et al. 2013)"),
-        (Set(("sets", "casia_v1", "authentic"), AUTHENTIC, origin="CASIA v1"),),
-        "changed by hand", "photo", (HARDER,),
+    *(
+        Measure(
+            "splice", "Unlike its surroundings", "screened_photographs.json", "panel", detectors,
+            Set(
+                ("sets", "casia_v1", method, "tampered"), BY_HAND,
+                origin="CASIA v1 (Dong et al. 2013)",
+            ),
+            (Set(("sets", "casia_v1", method, "authentic"), AUTHENTIC, origin="CASIA v1"),),
+            f"changed by hand, {how} the network", "photo", (ANY_MARK, HARDER),
+        )
+        for method, how, detectors in (
+            ("matchers", "without", MATCHERS),
+            ("both", "with", (*MATCHERS, "forma")),
+        )
     ),
     *laid_in("held_out_splices_microscopy.json", "microscopy", KEPT_OUT, (SAME_PICTURES,)),
     *laid_in("held_out_splices_macroscopy.json", "macroscopy", KEPT_OUT),

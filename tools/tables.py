@@ -174,17 +174,19 @@ def held_out(result: dict[str, Any]) -> str:
 
 
 def real_photographs(result: dict[str, Any]) -> str:
-    """Marks of the network for photographs on real ones, as a screening tells them."""
+    """What a screening tells of real photographs, by which method."""
     rows = []
-    for name, groups in result["sets"].items():
-        for group, found in groups.items():
-            low, high = found["interval"]
-            marked = f"{found['successes']} of {found['trials']}"
-            rows.append([name, group, marked, f"{found['share']:.3f} ({low:.3f}-{high:.3f})"])
+    for name, methods in result["sets"].items():
+        for method, groups in methods.items():
+            for group, found in groups.items():
+                low, high = found["interval"]
+                marked = f"{found['successes']} of {found['trials']}"
+                share = f"{found['share']:.3f} ({low:.3f}-{high:.3f})"
+                rows.append([name, method, group, marked, share])
     return "\n".join([
-        "## Real photographs that a screening marks by ForMa\n", made_by(result),
-        "Any mark counts, wherever it is; tampered ones were tampered with by hand.\n",
-        table(["set", "", "marked", "share"], rows),
+        "## Real photographs of which a screening tells something\n", made_by(result),
+        "Any mark or match counts, wherever it is; tampered ones were tampered with by hand.\n",
+        table(["set", "method", "", "told of", "share"], rows),
     ])  # fmt: skip
 
 
@@ -232,6 +234,7 @@ SECTIONS = {
     "held_out_patches_other.json": held_out,
     "held_out_splices.json": held_out,
     "held_out_splices_other.json": held_out,
+    "held_out_by_hand_other.json": held_out,
     "held_out_splices_microscopy.json": held_out,
     "held_out_splices_macroscopy.json": held_out,
     "screened_photographs.json": real_photographs,
