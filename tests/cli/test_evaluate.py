@@ -161,9 +161,9 @@ def test_a_detector_is_scored_and_a_network_without_weights_is_refused(photos, t
     ("arguments", "message"),
     [
         (["--dataset", "tpgt"], "--root is missing"),
-        (["--dataset", "tpgt", "--root", ".", "--out", "x.json"], "one of --model"),
+        (["--dataset", "tpgt", "--root", ".", "--out", "x.json"], "say what to score"),
         (["--dataset", "tpgt", "--root", ".", "--out", "x.json", "--masks", "a", "--detector",
-          "seams"], "one of --model"),
+          "seams"], "say what to score"),
         (["--dataset", "nist", "--root", ".", "--out", "x.json", "--masks", "a"], "nist16"),
         (["--dataset", "binder", "--root", "ROOT", "--out", "x.json", "--masks", "a"],
          "holds no folders"),
@@ -199,6 +199,13 @@ def test_a_network_is_scored_at_every_size(photos, tmp_path):
         result = json.loads(out.read_text())
         assert result["sets"][0]["graded"]["auc"] is not None
         assert result["method"]["weights"]["sha256"]
+    both = run("--dataset", "tpgt", "--root", photos, "--model", "loma_test", "--weights",
+               tmp_path / "w.safetensors", "--detector", "keypoints", "--only", "tampered",
+               "--limit", 1, "--device", "cpu", "--out", tmp_path / "both.json")  # fmt: skip
+    assert both.exit_code == 0, both.output
+    method = json.loads((tmp_path / "both.json").read_text())["method"]
+    assert method["name"] == "loma_test + keypoints"
+    assert (method["detector"], bool(method["weights"]["sha256"])) == ("keypoints", True)
 
 
 def test_a_table_says_what_is_no_result(tmp_path):

@@ -6,7 +6,12 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 from tamperscope.data.samples import PairSample, Sample  # noqa: E402
-from tamperscope.evaluation.predictions import NetworkPredictor, PredictionError  # noqa: E402
+from tamperscope.evaluation.predictions import (  # noqa: E402
+    DetectorPredictor,
+    NetworkPredictor,
+    PredictionError,
+    UnionPredictor,
+)
 from tamperscope.models import create_model  # noqa: E402
 from tests.evaluation.drawn import texture  # noqa: E402
 
@@ -39,6 +44,22 @@ def test_squeezed_to_the_papers_size_it_is_scored_as_their_test_loop_does(networ
     for tile in (1024, 64):
         found = NetworkPredictor(network, torch.float32, tile, (64, 64)).heatmap(pixels)
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_network_and_a_detector_together_mark_what_either_marks(network, tmp_path):
+    pixels = texture(3, 128, 160)
+    pixels[70:110, 100:150] = pixels[10:50, 20:70]
+    sample = Sample(tmp_path / "a.png", None, "here", kind="photo")
+    seen = NetworkPredictor(network, torch.float32)
+    matched = DetectorPredictor("dense-field-zm")
+    found = UnionPredictor(seen, matched).on_picture(sample, pixels)
+    copies = matched.on_picture(sample, pixels).heatmap > 0
+    assert copies[20:40, 30:60].all()
+    assert copies[80:100, 110:140].all()
+    assert found.graded
+    assert (found.heatmap[copies] == 1).all()
+    alone = seen.on_picture(sample, pixels).heatmap
+    np.testing.assert_array_equal(found.heatmap[~copies], alone[~copies])
 
 
 def test_nan_and_pairs_are_refused(network, tmp_path):

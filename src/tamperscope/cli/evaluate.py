@@ -32,6 +32,8 @@ def command(ctx: click.Context, **options: Any) -> None:
           --legacy --out edd.json
       tamperscope evaluate --dataset columbia --root data/columbia --model forma_base \\
           --weights forma.safetensors --sizes forma --only tampered --out columbia.json
+      tamperscope evaluate --dataset casia_v1 --root data/casia_v1 --model forma_small \\
+          --detector dense-field-zm --out casia.json
 
     \b
     Exit status: 0 done; 2 wrong usage or an error; 130 stopped with Ctrl-C (the same

@@ -41,7 +41,9 @@ OPTIONS = {
         help="Weights of the network; not needed for those that come with the program.",
     ),
     "detector": click.option(
-        "--detector", type=click.Choice(DETECTORS), help="Score a classical detector."
+        "--detector",
+        type=click.Choice(DETECTORS),
+        help="Score a classical detector; with --model too, what either of both marks.",
     ),
     "masks": click.option(
         "--masks",
@@ -167,9 +169,10 @@ class Request:
             if value is None:
                 raise click.UsageError(f"{option} is missing")
         given = [n for n in ("model", "detector", "masks") if getattr(self, n) is not None]
-        if len(given) != 1:
+        if len(given) != 1 and given != ["model", "detector"]:
             raise click.UsageError(
-                "say what to score: one of --model (with --weights), --detector and --masks"
+                "say what to score: --masks alone, or --model (with --weights), or --detector, or "
+                "these two together"
             )
         if self.weights is not None and self.model is None:
             raise click.UsageError("--weights goes with --model")
@@ -240,10 +243,17 @@ def chosen_predictor(
     from tamperscope.evaluation.journal import code_fingerprint
     from tamperscope.evaluation.mask_folder import MaskFolder
     from tamperscope.evaluation.measure import may_lack
-    from tamperscope.evaluation.predictions import DetectorPredictor
+    from tamperscope.evaluation.predictions import DetectorPredictor, UnionPredictor
 
     if request.detector is not None:
         detector = DetectorPredictor(request.detector)
+        if request.model is not None:
+            network, facts = _network(request)
+            union = UnionPredictor(network, detector)
+            union.check(samples)
+            code = code_fingerprint(("matching", "models", "kernels"))
+            facts = {**facts, "detector": request.detector, "code": code}
+            return union, {"name": request.name or f"{request.model} + {request.detector}", **facts}
         detector.check(samples)
         facts = {"kind": "detector", "detector": request.detector, "code": code_fingerprint()}
         return detector, {"name": request.name or request.detector, **facts}

@@ -102,6 +102,36 @@ def _prepared(path: Path, kind: str) -> PreparedPanel:
 
 
 @dataclass(frozen=True)
+class UnionPredictor:
+    """A network and a classical detector asked together: what either marks.
+
+    A pixel is as tampered as the network finds it, and wholly where the detector marks it.
+    """
+
+    network: Predictor
+    detector: Predictor
+
+    def check(self, samples: Sequence[AnySample]) -> None:
+        """Refuse what either refuses."""
+        self.network.check(samples)
+        self.detector.check(samples)
+
+    def on_picture(self, sample: Sample, pixels: np.ndarray) -> Prediction:
+        """Answer for one picture."""
+        parts = (self.network.on_picture(sample, pixels), self.detector.on_picture(sample, pixels))
+        return _either(*parts)
+
+    def on_pair(self, pair: PairSample) -> tuple[Prediction, Prediction]:
+        """Answer for both pictures of a pair."""
+        seen, marked_too = self.network.on_pair(pair), self.detector.on_pair(pair)
+        return _either(seen[0], marked_too[0]), _either(seen[1], marked_too[1])
+
+
+def _either(a: Prediction, b: Prediction) -> Prediction:
+    return Prediction(np.maximum(a.heatmap, b.heatmap), a.graded or b.graded)
+
+
+@dataclass(frozen=True)
 class NetworkPredictor:
     """A localizing network with its weights, on the device where they are."""
 
