@@ -48,13 +48,9 @@ from tamperscope.matching.seams import find_erased, find_seams
 from tamperscope.matching.stability import stability
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
-from tamperscope.screening.pair_networks import (
-    LoadedReader,
-    NetworkLook,
-    Spliced,
-    load_reader,
-    load_readers,
-)
+from tamperscope.screening.network_looks import NetworkLook
+from tamperscope.screening.network_marks import Spliced
+from tamperscope.screening.network_readers import LoadedReader, load_reader, load_readers
 from tamperscope.shipped import (
     MARKING_TASKS,
     PANEL_TASKS,

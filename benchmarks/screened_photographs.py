@@ -26,7 +26,8 @@ from tamperscope.matching.prepare import prepare
 from tamperscope.matching.reuse import match_within
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
-from tamperscope.screening.pair_networks import LoadedReader, NetworkLook, load_readers
+from tamperscope.screening.network_looks import NetworkLook
+from tamperscope.screening.network_readers import LoadedReader, load_readers
 from tamperscope.shipped import PHOTOGRAPH_TASKS
 
 OUT = Path(__file__).parent / "results" / "screened_photographs.json"

@@ -20,12 +20,8 @@ from tamperscope.matching.prepare import prepare
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
 from tamperscope.screening.network_chance import FORMAT, TABLE, evidence, strength
-from tamperscope.screening.pair_networks import (
-    LoadedReader,
-    load_reader,
-    spliced,
-    without_rims,
-)
+from tamperscope.screening.network_marks import spliced, without_rims
+from tamperscope.screening.network_readers import LoadedReader, load_reader
 from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, weights_of
 from tamperscope.synth.forge import make_sample
 from tamperscope.synth.operations import OPERATIONS

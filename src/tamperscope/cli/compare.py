@@ -89,7 +89,7 @@ def command(
     from tamperscope.report import write_report
     from tamperscope.screening.compare import compare
     from tamperscope.screening.explain import explain
-    from tamperscope.screening.pair_networks import load_readers, reader_for
+    from tamperscope.screening.network_readers import load_readers, reader_for
     from tamperscope.screening.pipeline import DETECTORS, Options
 
     pictures = 1 if second is None else 2

@@ -15,7 +15,7 @@ from tamperscope.shipped import (
 )
 
 if TYPE_CHECKING:
-    from tamperscope.screening.pair_networks import LoadedReader
+    from tamperscope.screening.network_readers import LoadedReader
 
 NETWORKS = tuple(NETWORK_TASKS)
 CHOICES = ("keypoints", "dense-field-zm", "dense-field-pct", "dense-field-fmt", "seams", *NETWORKS)

@@ -98,7 +98,7 @@ def command(
     from tamperscope.report import write_report
     from tamperscope.runtime import cpu_count
     from tamperscope.screening.limits import Limits
-    from tamperscope.screening.pair_networks import load_readers
+    from tamperscope.screening.network_readers import load_readers
     from tamperscope.screening.panels_file import write_panels
     from tamperscope.screening.pipeline import DETECTORS, Options, screen
 

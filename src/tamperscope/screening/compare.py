@@ -18,15 +18,10 @@ from tamperscope.runtime import commit
 from tamperscope.screening.documents import LoadedFigure, input_hashes, read_documents
 from tamperscope.screening.findings import Place, finding_of_mark, finding_of_match, number, places
 from tamperscope.screening.modality import classify
-from tamperscope.screening.pair_networks import (
-    LoadedReader,
-    NetworkLook,
-    Spliced,
-    finding_of_splice,
-    merged,
-    untold,
-)
-from tamperscope.screening.pair_networks import notes as network_notes
+from tamperscope.screening.network_looks import NetworkLook, merged
+from tamperscope.screening.network_looks import notes as network_notes
+from tamperscope.screening.network_marks import Spliced, finding_of_splice, untold
+from tamperscope.screening.network_readers import LoadedReader
 from tamperscope.screening.pipeline import Options, Screened
 from tamperscope.screening.store import FigureStore
 from tamperscope.screening.tasks import Between, Marked, Proven, Within, look_between, look_within

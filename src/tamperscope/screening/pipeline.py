@@ -27,15 +27,10 @@ from tamperscope.screening.findings import (
     places,
 )
 from tamperscope.screening.limits import Limits
-from tamperscope.screening.pair_networks import (
-    LoadedReader,
-    NetworkLook,
-    Spliced,
-    finding_of_splice,
-    merged,
-    untold,
-)
-from tamperscope.screening.pair_networks import notes as network_notes
+from tamperscope.screening.network_looks import NetworkLook, merged
+from tamperscope.screening.network_looks import notes as network_notes
+from tamperscope.screening.network_marks import Spliced, finding_of_splice, untold
+from tamperscope.screening.network_readers import LoadedReader
 from tamperscope.screening.panels import find_panels
 from tamperscope.screening.panels_file import read_panels
 from tamperscope.screening.scratch import Scratch
@@ -135,7 +130,7 @@ def screen(
         out: Output folder; exists and is writable.
         options: Detectors, corrected panels, processes.
         progress: Told what is going on.
-        networks: From :func:`tamperscope.screening.pair_networks.load_readers`; all of them run.
+        networks: From :func:`tamperscope.screening.network_readers.load_readers`; all of them run.
 
     Raises:
         PanelsFileError: The corrected panels do not fit.

@@ -8,28 +8,21 @@ from tamperscope import shipped
 from tamperscope.errors import WeightsError
 from tamperscope.images import write_png
 from tamperscope.matching.chance import Null
-from tamperscope.matching.marks import Mark
 from tamperscope.models import create_model
 from tamperscope.models.pair_reading import PairReader
 from tamperscope.models.weights import WeightsCard, config_of, save_weights
-from tamperscope.records import Box, Figure, Panel
-from tamperscope.screening import pair_networks
-from tamperscope.screening.findings import places
+from tamperscope.records import Box
+from tamperscope.screening import network_looks
 from tamperscope.screening.network_chance import NetworkNull
-from tamperscope.screening.pair_networks import (
-    DETECTOR,
+from tamperscope.screening.network_looks import NetworkLook, merged, notes
+from tamperscope.screening.network_marks import PAIR_DETECTOR, Spliced, untold
+from tamperscope.screening.network_readers import (
     LoadedReader,
-    NetworkLook,
-    Spliced,
-    finding_of_splice,
     load_reader,
     load_readers,
-    merged,
-    notes,
     reader_for,
-    untold,
 )
-from tamperscope.screening.tasks import Between, Marked, Proven, look_between
+from tamperscope.screening.tasks import Between, Proven, look_between
 from tamperscope.screening.workers import PanelCache, PanelSource
 from tests.screening.drawn_network import linking_network, one_thread, scene, write_network  # noqa: F401 (a fixture)
 
@@ -75,7 +68,7 @@ def look(cache):
 
 def test_what_two_panels_share_is_aligned_exactly(look):
     (found,) = look.between("left", "right")
-    assert (found.first, found.second, found.match.detector) == ("left", "right", DETECTOR)
+    assert (found.first, found.second, found.match.detector) == ("left", "right", PAIR_DETECTOR)
     expected = np.array([[1, 0, -SHIFT], [0, 1, 0], [0, 0, 1.0]])
     assert np.abs(found.match.transform - expected).max() < 0.5
     assert found.held
@@ -184,66 +177,12 @@ def test_a_network_of_photographs_marks_and_is_named(cache, tmp_path):
         reader_for("splices", [loaded])
 
 
-def test_given_weights_are_asked_everything_and_ours_what_they_learned(tmp_path, monkeypatch):
-    own = write_network(tmp_path / "biotampernet_small_seams.safetensors")
-    (loaded,) = load_readers(own, ("pairs", "seams"), "cpu")
-    assert loaded.tasks == ("pairs", "seams")
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
-    (loaded,) = load_readers(None, ("pairs", "seams"), "cpu")
-    assert loaded.tasks == ("seams",)
-    assert reader_for("seams", [loaded]) is loaded.reader
-    with pytest.raises(WeightsError, match="no weights for the task 'pairs'"):
-        reader_for("pairs", [loaded])
-    with pytest.raises(WeightsError, match="no weights of biotampernet_small_pairs come with"):
-        load_readers(None, ("pairs",), "cpu")
-
-
-@pytest.mark.parametrize(
-    ("panel", "column", "left"), [("f1p1", 103, 0), ("f1p2", 103, 1), ("f1p1", 140, 1)]
-)
-def test_a_seam_that_another_detector_tells_is_not_told_twice(panel, column, left):
-    mask = np.zeros((100, 200), bool)
-    mask[:, 100:106] = True
-    own = np.zeros((100, 200), bool)
-    own[:, column : column + 2] = True
-    known = Mark(Box(column, 0, column + 2, 100), own, 1.0, 0.99, 0.01, "blots", ())
-    assert len(untold([Spliced("f1p1", mask, 0.9)], [Marked(panel, "seam", known)])) == left
-
-
-def test_what_one_network_has_marked_another_does_not_tell_again():
-    mask, apart = np.zeros((2, 100, 200), bool)
-    mask[20:60, 100:140] = True
-    apart[20:60, 10:50] = True
-    known = [Spliced("f1p1", mask, 0.9)]
-    assert untold([Spliced("f1p1", mask, 0.8)], known) == []
-    assert len(untold([Spliced("f1p2", mask, 0.8)], known)) == 1
-    assert len(untold([Spliced("f1p1", apart, 0.8)], known)) == 1
-
-
 def test_a_mark_on_what_a_panel_holds_twice_says_nothing_new(cache):
     (proven, *_) = asking(PairReader(linking_network()), cache, tasks=("copies",)).within("doubled")
     marks = [Spliced("doubled", proven.match.target_mask, 0.9)]
     assert untold(marks, [proven]) == []
     shared = replace(proven, second="left")
     assert untold(marks, [shared]) == marks
-
-
-def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():
-    panel = Panel("f1p1", Box(0, 0, 200, 100), "blot", 1.0)
-    figure = Figure("f1", "a.png", None, 200, 100, (panel,))
-    where = places([figure])["f1p1"]
-    for box, kind in (((60, 0, 66, 100), "seam"), ((0, 40, 200, 48), "seam"),
-                      ((20, 20, 60, 60), "splice"), ((20, 20, 28, 40), "splice")):  # fmt: skip
-        mask = np.zeros((100, 200), bool)
-        mask[box[1] : box[3], box[0] : box[2]] = True
-        finding, (shown,) = finding_of_splice(Spliced("f1p1", mask, 0.9, 0.004, "blots"), where)
-        assert finding.kind == kind
-        assert finding.evidence.chance == 0.004
-        assert ("narrow straight band" in finding.reason) == (kind == "seam")
-        assert ("laid in from elsewhere" in finding.reason) == (kind == "splice")
-        other, _ = finding_of_splice(Spliced("f1p1", mask, 0.9), where)  # weights we know not
-        assert ("no second place" in other.reason) == (kind == "splice")
-        assert shown is mask
 
 
 def test_panels_are_encoded_once(cache, monkeypatch):
@@ -271,7 +210,7 @@ def test_two_tasks_inside_a_panel_share_one_answer(cache, monkeypatch):
 
 
 def test_panels_longest_unused_are_let_go(look, monkeypatch):
-    monkeypatch.setattr(pair_networks, "KEPT_PANELS", 2)
+    monkeypatch.setattr(network_looks, "KEPT_PANELS", 2)
     first = look.read("left")
     look.read("blank")
     assert look.read("left") is first
@@ -286,7 +225,7 @@ def test_a_match_that_is_known_already_gets_one_more_name(look, cache):
     classical = look_between(cache, Between("left", "right", ("keypoints",)))
     assert len(classical) == 1
     assert merged(classical, look.between("left", "right")) == []
-    assert classical[0].match.also == (DETECTOR,)
+    assert classical[0].match.also == (PAIR_DETECTOR,)
     assert "network_score" in dict(classical[0].measures)
     assert len(merged([], look.between("left", "right"))) == 1
 
@@ -295,26 +234,6 @@ def test_a_network_without_affinity_only_marks(cache):
     blind = asking(PairReader(linking_network(affinity=False)), cache)
     assert blind.between("left", "right") == []
     assert isinstance(blind.within("doubled")[0], Spliced)
-
-
-def test_weights_are_loaded_with_what_the_record_says(tmp_path):
-    loaded = load_reader(write_network(tmp_path / "w.safetensors"), "cpu")
-    assert loaded.facts["model"] == "biotampernet_test"
-    assert loaded.facts["file"] == "w.safetensors"
-    assert len(loaded.facts["sha256"]) == 64
-
-
-def test_missing_and_unfit_weights_are_refused(tmp_path):
-    with pytest.raises(WeightsError, match="is not there"):
-        load_reader(tmp_path / "none.safetensors")
-    loma = create_model("loma_test")
-    save_weights(
-        tmp_path / "loma.safetensors",
-        loma,
-        WeightsCard("loma_test", config_of(loma), "nothing", "Apache-2.0"),
-    )
-    with pytest.raises(WeightsError, match="loma_test, which is not asked about pairs"):
-        load_reader(tmp_path / "loma.safetensors", tasks=("pairs",))
 
 
 def test_damaged_answers_are_an_error(cache):
