@@ -159,7 +159,7 @@ class NetworkPredictor:
             PredictionError: The network answered with NaN or infinity.
         """
         from tamperscope.models.network import enlarge  # torch: only networks need it
-        from tamperscope.models.tiling import heatmap_bands, tiled_logits
+        from tamperscope.models.tiling import tiled_logits, whole_heatmap
 
         size = (pixels.shape[0], pixels.shape[1])
         seen, tile = pixels, self.tile
@@ -172,10 +172,7 @@ class NetworkPredictor:
         if self.input_size is not None:
             grown = enlarge(logits[None, None], size)[0, 0].sigmoid().numpy()
             return np.asarray(grown)
-        heat = np.empty(size, np.float32)
-        for rows, band in heatmap_bands(logits, self.network.stride, size):
-            heat[rows] = band
-        return heat
+        return whole_heatmap(logits, self.network.stride, size)
 
     def on_pair(self, pair: PairSample) -> tuple[Prediction, Prediction]:
         """Refused, see :meth:`check`."""

@@ -12,7 +12,7 @@ from tamperscope.models.inference import for_inference
 from tamperscope.models.network import Network
 from tamperscope.models.pair_network import mask_score
 from tamperscope.models.pair_reading import PanelReading
-from tamperscope.models.tiling import Progress, heatmap_bands, tiled_logits
+from tamperscope.models.tiling import Progress, tiled_logits, whole_heatmap
 
 TILE = 1024  # pixels of a side of the largest panel that is read whole
 
@@ -40,8 +40,6 @@ class PhotographReader:
     def in_tiles(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> PanelReading:
         """Mark the same tile by tile; up to ``tile`` pixels a side there is one."""
         logits = tiled_logits(self.network, pixels, tile=self.tile, progress=progress)
-        heatmap = np.empty(pixels.shape[:2], np.float32)
         size = (pixels.shape[0], pixels.shape[1])
-        for rows, band in heatmap_bands(logits, self.network.stride, size):
-            heatmap[rows] = band
+        heatmap = whole_heatmap(logits, self.network.stride, size)
         return PanelReading(heatmap, None, float(mask_score(torch.from_numpy(heatmap)[None])))

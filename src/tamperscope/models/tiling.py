@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tamperscope.kernels import chosen_implementation
@@ -163,6 +164,11 @@ def heatmap_bands(logits: Tensor, stride: int, size: Size) -> Iterator[tuple[sli
             band, size=(band.shape[2], padded_width), mode="bilinear", align_corners=True
         )
         yield rows, across[0, 0, :, :width].sigmoid().numpy()
+
+
+def whole_heatmap(logits: Tensor, stride: int, size: Size) -> NDArray[np.float32]:
+    """Probability of tampering per pixel, float32 (height, width): all bands of it together."""
+    return np.concatenate([band for _, band in heatmap_bands(logits, stride, size)])
 
 
 def cut_out(pixels: np.ndarray, rows: range, columns: range) -> Tensor:
