@@ -73,6 +73,11 @@ LAID_IN = (
     "256 x 256 pixels, with a region laid in, from elsewhere or from the piece itself, or a place "
     "erased or retouched by a program"
 )
+LIKE_A_HAND = (
+    "256 x 256 pixels, with a thing cut out along its edges and laid in where it fits, from "
+    "elsewhere or from the piece itself, or with a place that was stored and resampled apart from "
+    "the rest, by a program"
+)
 ANY_MARK = "Any mark or match on a piece counts, wherever it is."
 BY_HAND = "photographs that people changed: something laid in, or a part of it copied"
 AUTHENTIC = "authentic photographs"
@@ -131,16 +136,22 @@ def with_and_without(
 
 
 def laid_in(
-    file: str, panels: str, origin: str, notes: tuple[str, ...] = ()
+    file: str,
+    panels: str,
+    origin: str,
+    notes: tuple[str, ...] = (),
+    *,
+    changed: str = LAID_IN,
+    case: str = "a region laid in",
 ) -> tuple[Measure, Measure]:
     """One set of pictures of a kind, screened by the matchers alone and with ForMa too."""
     pieces = f"pieces of {PANEL_TITLES[panels][1]}"
     without, network = (
         Measure(
             "splice", "Unlike its surroundings", file, "panel", detectors,
-            Set(("methods", method, "found"), f"{pieces}, {LAID_IN}", origin=origin),
+            Set(("methods", method, "found"), f"{pieces}, {changed}", origin=origin),
             (Set(("methods", method, "false_alarms"), f"{pieces} as they are", origin=origin),),
-            f"a region laid in, {how} the network", panels, (ANY_MARK, *notes),
+            f"{case}, {how} the network", panels, (ANY_MARK, *notes),
         )
         for method, how, detectors in (
             ("classical", "without", MATCHERS),
@@ -194,6 +205,10 @@ MEASURES = (
         "a patch laid on", (WITH_RIMS,),
     ),
     *laid_in("held_out_splices_other.json", "photo", KEPT_OUT),
+    *laid_in(
+        "held_out_by_hand_other.json", "photo", KEPT_OUT,
+        changed=LIKE_A_HAND, case="a thing laid in where it fits",
+    ),
     *(
         Measure(
             "splice", "Unlike its surroundings", "screened_photographs.json", "panel", detectors,

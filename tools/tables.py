@@ -152,6 +152,7 @@ TASKS = {
     "cstd": "Seams in blots",
     "patches": "Patches laid into blots",
     "splices": "Regions laid into",  # what: as the result says
+    "by_hand": "As if by hand: regions laid into",
 }
 SHOWN = {"photo": "photographs", "microscopy": "micrographs", "macroscopy": "macroscopic pictures"}
 
@@ -163,7 +164,7 @@ def held_out(result: dict[str, Any]) -> str:
         cells = [with_interval(scores[key]) for key in ("pixel_mcc", "pixel_f1", "image_mcc")]
         rows.append([name, *cells, share(scores["found"]), share(scores["false_alarms"])])
     size, title = result["size"], TASKS[result["task"]]
-    if result["task"] == "splices":
+    if result["task"] in ("splices", "by_hand"):
         title += f" {SHOWN[result['kind']]}"
     return "\n".join([
         f"## {title}: networks and classical detectors\n", made_by(result),
