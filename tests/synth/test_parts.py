@@ -136,6 +136,15 @@ def test_a_contour_runs_along_the_edges_of_what_is_in_the_middle(seed):
     assert not cut_out[cv2.dilate(thing, kernel) == 0].any()
 
 
+def test_a_contour_around_next_to_nothing_is_drawn_elsewhere():
+    """Grain has edges everywhere: what is cut out of it may be smoothed away."""
+    shapes = Shapes(box=0, ellipse=0, free=0, objects=0, contour=1, side=(0.1, 0.3))
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        mask, _ = draw_region(rng.integers(0, 256, (90, 110, 3), dtype=np.uint8), shapes, rng)
+        assert mask.any()
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_one_mark_looks_the_same_on_two_panels(seed):
     """A label on two panels of one tone changes both in the same way."""

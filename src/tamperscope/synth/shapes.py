@@ -55,7 +55,8 @@ def draw_region(pixels: Pixels, shapes: Shapes, rng: np.random.Generator) -> tup
             mask[box.slices] = contour(pixels[box.slices], rng)
         else:
             mask[box.slices] = outline(name, box.height, box.width, rng)
-        return mask, name
+        if mask.any():
+            return mask, name
     raise UnfitError(f"no region with content in {PLACES} places")
 
 
@@ -86,7 +87,7 @@ def outline(name: str, height: int, width: int, rng: np.random.Generator) -> Mas
 
 
 def contour(pixels: Pixels, rng: np.random.Generator) -> Mask:
-    """Cut out what is in the middle of (H, W, 3), along the edges around it, as a mask.
+    """Cut out what is in the middle of (H, W, 3), along the edges around it; may end up empty.
 
     A watershed between a blob in the middle and the frame: the rim comes to lie where the picture
     changes most between them. Then it is smoothed, and a little too wide or too narrow, as a hand
