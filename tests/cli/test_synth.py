@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from tamperscope.cli import main
 from tamperscope.images import read_pixels, write_png
+from tamperscope.synth.recipe import recipe_names
 from tests.synth.panels import textured
 
 
@@ -34,6 +35,12 @@ def small(tmp_path):
         encoding="utf-8",
     )
     return file
+
+
+def test_the_help_names_every_recipe():
+    said = run("--help").output.split("RECIPE is")[1].partition("or a TOML file")[0]
+    words = set(said.replace(",", " ").split())
+    assert set(recipe_names()) <= words
 
 
 def test_a_set_is_written_shown_and_added_to(pictures, small, tmp_path):
