@@ -80,10 +80,7 @@ SHOWN = {"seams": "blot", "patches": "blot", "splices": "photo"}  # the only mod
 SCORES = {"pixel_mcc": resampling.pooled_mcc, "pixel_f1": resampling.pooled_f1}
 STEPS = np.round(np.arange(0.1, 0.96, 0.05), 2)  # thresholds that are tried
 FALSE_ALARMS = 0.02  # of pristine images, to which a network's threshold for "both" is set
-PRISTINE = {
-    "splices": 4.5,
-    "by_hand": 5.5,
-}
+PRISTINE = {"splices": 4.5, "by_hand": 5.5}
 """Weight of pristine samples: about a third of all, as in the other recipes."""
 CHOOSING, MEASURING = 101, 202  # seeds of the two draws
 SEED = 0

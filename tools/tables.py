@@ -40,7 +40,7 @@ def share(cell: dict[str, Any] | None) -> str:
         return "-"
     low, high = cell["interval"]
     text = f"{cell['share']:.3f} ({low:.3f}-{high:.3f}), n = {cell['trials']}"
-    if cell["interval_by_origin"] is not None:
+    if cell.get("interval_by_origin") is not None:
         low, high = cell["interval_by_origin"]
         text += f"; by origin {low:.3f}-{high:.3f}"
     return text
@@ -180,10 +180,7 @@ def real_photographs(result: dict[str, Any]) -> str:
     for name, methods in result["sets"].items():
         for method, groups in methods.items():
             for group, found in groups.items():
-                low, high = found["interval"]
-                marked = f"{found['successes']} of {found['trials']}"
-                share = f"{found['share']:.3f} ({low:.3f}-{high:.3f})"
-                rows.append([name, method, group, marked, share])
+                rows.append([name, method, group, str(found["successes"]), share(found)])
     return "\n".join([
         "## Real photographs of which a screening tells something\n", made_by(result),
         "Any mark or match counts, wherever it is; tampered ones were tampered with by hand.\n",

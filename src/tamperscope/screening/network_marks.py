@@ -121,9 +121,8 @@ def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArr
             f"The network marks a narrow straight band in {place.name}, as where two pieces of a "
             "picture were joined."
         )
-    elif (
-        found.chance is not None or found.detector != PAIR_DETECTOR
-    ):  # asked for this and nothing else
+    elif found.chance is not None or found.detector != PAIR_DETECTOR:
+        # asked for this and nothing else
         seen = (
             f"The network marks {share:.1%} of {place.name} as unlike its surroundings, as where "
             "something was laid in from elsewhere, erased or retouched."

@@ -67,7 +67,7 @@ def _smooth(rng: np.random.Generator) -> str:
 
 
 def _little(rng: np.random.Generator, x: float, y: float) -> Matrix:
-    """A small turn and change of size about (x, y), and a shift; often none of them."""
+    """A small turn and change of size about (x, y), and a shift; now and then none of them."""
     if rng.random() >= MOVED:
         return np.eye(3)
     linear = rotation(math.radians(rng.uniform(-ANGLE, ANGLE))) * rng.uniform(*SCALES)
