@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "runtime": {"errors"},
     "kernels": {"errors"},
     "matching": {"errors", "records", "images", "kernels"},
-    "models": {"errors", "kernels"},
+    "models": {"errors", "kernels", "matching"},
     "data": {"errors", "images", "runtime"},
     "synth": {"errors", "images", "data", "models"},
     "evaluation": {"errors", "images", "runtime", "data", "models", "matching"},

@@ -10,8 +10,8 @@ ONE = "[operations.pristine]\n"
 
 def test_the_recipes_that_come_with_the_program_are_read():
     assert recipe_names() == [
-        "by_hand", "cstd", "edd", "generated", "idd", "lookalikes", "mixed", "patches",
-        "photographs", "seams", "splices", "splices_plain",
+        "by_hand", "copies_by_hand", "cstd", "edd", "generated", "idd", "lookalikes", "mixed",
+        "patches", "photographs", "seams", "splices", "splices_plain",
     ]  # fmt: skip
     for name in recipe_names():
         assert find_recipe(name).description.endswith(".")
@@ -25,7 +25,7 @@ def test_pairs_and_single_panels_are_kept_apart_where_a_task_needs_it():
     assert panels == {
         "edd": {2}, "idd": {1}, "cstd": {1}, "photographs": {1}, "generated": {1}, "mixed": {1, 2},
         "patches": {1}, "seams": {1}, "lookalikes": {1}, "splices": {1}, "splices_plain": {1},
-        "by_hand": {1},
+        "by_hand": {1}, "copies_by_hand": {1},
     }  # fmt: skip
 
 

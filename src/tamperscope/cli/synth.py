@@ -59,9 +59,9 @@ def command(
     """Make panels with a known change from pristine ones, for training and tests.
 
     RECIPE is edd, idd, cstd, seams, lookalikes, photographs, splices, splices_plain, by_hand,
-    mixed, patches or generated (the last two need PyTorch), or a TOML file. A folder of pictures
-    has them in folders called blot, microscopy, facs, macroscopy or photo, or is a corpus with a
-    manifest.csv.
+    copies_by_hand, mixed, patches or generated (the last two need PyTorch), or a TOML file. A
+    folder of pictures has them in folders called blot, microscopy, facs, macroscopy or photo, or is
+    a corpus with a manifest.csv.
 
     \b
     Examples:

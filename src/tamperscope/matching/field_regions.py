@@ -210,21 +210,43 @@ def regions(
         rules: What a region must fulfil.
         exclusion: Least distance between a node and its partner; 0 between two panels.
     """
+    return connected(*good_nodes(field, target, stride, rules, exclusion), stride, rules)
+
+
+def good_nodes(
+    field: NearestField, target: DescribedPanel, stride: int, rules: Rules, exclusion: float
+) -> tuple[LinearFit, NDArray[np.bool_]]:
+    """Fit a field and tell at which nodes the fit is to be believed, (rows, columns).
+
+    Arguments as in :func:`regions`.
+    """
     positions = target_positions(field, target)
     factors = target.factors[np.maximum(field.layer, 0)]
     positions = without_strays(positions, factors, stride, rules)
     positions = median_filtered(positions, round(rules.median_radius / stride))
     fit = linear_fit(positions, stride, rules)
-    rows, columns = fit.error.shape
-    nodes = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1) * float(stride)
     good = accepted(fit, rules)
     if exclusion:
+        nodes = node_places(good.shape, stride)
         good &= np.hypot(*np.moveaxis(fit.position - nodes, -1, 0)) >= exclusion
+    return fit, good
+
+
+def connected(fit: LinearFit, good: NDArray[np.bool_], stride: int, rules: Rules) -> list[Region]:
+    """Connect good nodes whose fits continue each other into regions, the largest first."""
+    nodes = node_places(good.shape, stride)
     labels = joined(fit, good, stride, rules.max_step)
     sizes = np.bincount(labels[labels >= 0]) if good.any() else np.zeros(0, int)
     enough = np.flatnonzero(sizes * stride**2 >= rules.min_area)
     order = enough[np.argsort(-sizes[enough], kind="stable")]
     return [Region(nodes[labels == i], fit.position[labels == i]) for i in order]
+
+
+def node_places(size: tuple[int, int], stride: int) -> NDArray[np.float64]:
+    """Where the nodes of (rows, columns) lie, (rows, columns, 2) as (x, y) in pixels."""
+    rows, columns = size
+    x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+    return np.stack([x, y], axis=-1).astype(np.float64) * stride
 
 
 def joined(

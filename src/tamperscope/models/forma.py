@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tamperscope.models.layers import BatchNorm, initialise
+from tamperscope.models.match_branch import MatchBranch
 from tamperscope.models.network import Network
 from tamperscope.models.noise import EXTRACTORS, Extractor, NoiseBranch
 from tamperscope.models.vmamba import VMamba, VMambaConfig
@@ -37,6 +38,8 @@ class ForMaConfig(VMambaConfig):
     noise_from: NoiseFrom = "quarter"  # size of the image that noise is taken from
     noise_maps: int = 3  # channels of each noise map and of the mixed ones
     colours: bool = True  # False: the encoder sees the noise and no RGB, an ablation
+    matches: bool = False  # whether the encoder is shown matches within the image; ours
+    match_widths: tuple[int, ...] = (32,)  # channels inside their branch
     enlarge: Enlarge = "shuffle"  # how coarse scales grow; bilinear is the paper's ablation
 
     def __post_init__(self) -> None:
@@ -132,9 +135,26 @@ class ForMa(Network):
             self.noise_embedding = nn.Linear(config.noise_maps, config.widths[0])
             self.noise_embedding.apply(initialise)
         self.decoder = ShuffleDecoder(config)
+        self.matches: MatchBranch | None = None
+        if config.matches:
+            compared = config.noise_maps if config.noise != "none" else 0
+            self.matches = MatchBranch(compared, config.match_widths, config.widths[0])
 
-    def two_class_logits(self, image: Tensor) -> Tensor:
-        """(batch, 3, height, width), multiples of 32 -> (batch, 2, height / 4, width / 4)."""
+    @property
+    def reads_matches(self) -> bool:
+        """Whether the config asks for matches."""
+        return self.matches is not None
+
+    def two_class_logits(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
+        """Predict two-class logits.
+
+        Args:
+            image: (batch, 3, height, width), multiples of 32.
+            matches: (batch, 5, height / 4, width / 4), where the config asks for them.
+
+        Returns:
+            (batch, 2, height / 4, width / 4).
+        """
         noise = None
         if self.noise is not None:
             seen = image
@@ -145,6 +165,12 @@ class ForMa(Network):
         extra = None
         if self.noise_embedding is not None:
             extra = self.noise_embedding(noise)
+        if self.matches is not None:
+            if matches is None:
+                raise ValueError("this network reads matches within the image, and none were given")
+            compared = None if noise is None else noise.permute(0, 3, 1, 2)
+            shown = self.matches(matches, compared).permute(0, 2, 3, 1)
+            extra = shown if extra is None else extra + shown
         maps = self.backbone(image if self.config.colours else torch.zeros_like(image), extra)
         normed = [norm(x) for norm, x in zip(self.out_norms, maps, strict=True)]
         return self.decoder(normed, noise)

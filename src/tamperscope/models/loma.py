@@ -120,7 +120,7 @@ class LoMa(Network):
         """Whether at least one cell fits."""
         return min(size) >= self.stride
 
-    def two_class_logits(self, image: Tensor) -> Tensor:
+    def two_class_logits(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
         """(batch, 3, height, width), at least 4 x 4 -> (batch, 2, height // 4, width // 4)."""
         maps = self.backbone(image)
         return self.decoder([norm(x) for norm, x in zip(self.out_norms, maps, strict=True)])

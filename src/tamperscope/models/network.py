@@ -19,6 +19,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tamperscope.models.matches import image_matches
+
 Size = tuple[int, int]  # (height, width)
 
 
@@ -38,16 +40,25 @@ class Network(ConfiguredModule):
     stride: int = 4  # pixels per cell, each way
     multiple: int = 4  # height and width are padded to a multiple of this
 
-    def two_class_logits(self, image: Tensor) -> Tensor:
+    def two_class_logits(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
         """Run the authors' computation on a size for which :meth:`takes` is true."""
         raise NotImplementedError
+
+    @property
+    def reads_matches(self) -> bool:
+        """Whether the network is shown matches within the image beside the image."""
+        return False
 
     def takes(self, size: Size) -> bool:
         """Whether the authors' network runs on this size as it is."""
         return all(length % self.multiple == 0 for length in size)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
         """Tamper logit (class 1 minus class 0) per cell, (batch, 1, rows, columns).
+
+        Args:
+            image: As the module's text says.
+            matches: Of the image, where the network reads them and they are known already.
 
         Raises:
             ValueError: ``image`` is not (batch, 3, height, width) with at least one pixel.
@@ -55,30 +66,48 @@ class Network(ConfiguredModule):
         """
         check_image(image)
         rows, columns = self.cells(image)
-        return tamper_logits(self.two_class_logits(self.padded(image)))[..., :rows, :columns]
+        return tamper_logits(self.padded_logits(image, matches))[..., :rows, :columns]
 
     def class_logits(self, image: Tensor) -> Tensor:
         """Logits of the classes (authentic, tampered) at a quarter of the size."""
         check_image(image)
         if self.takes((image.shape[-2], image.shape[-1])):
-            return self.two_class_logits(image)
+            return self.two_class_logits(image, self.matches_of(image))
         rows, columns = self.cells(image)
-        return self.two_class_logits(self.padded(image))[..., :rows, :columns]
+        return self.padded_logits(image)[..., :rows, :columns]
 
-    def pixel_logits(self, image: Tensor) -> Tensor:
+    def matches_of(self, image: Tensor) -> Tensor | None:
+        """Find the matches within ``image``, (batch, 5, rows, columns); None if nobody reads them.
+
+        Raises:
+            MissingKernelError: They are read, and the native library is not built.
+        """
+        return image_matches(image) if self.reads_matches else None
+
+    def padded_logits(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
+        """Two-class logits of the padded image; ``matches`` are looked for unless given."""
+        if matches is None:
+            matches = self.matches_of(image)
+        padded = self.padded(image)
+        if matches is not None:
+            rows, columns = self.cells(padded)
+            below, right = rows - matches.shape[-2], columns - matches.shape[-1]
+            matches = F.pad(matches, (0, right, 0, below))
+        return self.two_class_logits(padded, matches)
+
+    def pixel_logits(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
         """Tamper logit per pixel, (batch, 1, height, width).
 
         Enlarged as the authors do before they compare with a mask: bilinear, corners aligned.
         """
         check_image(image)
-        padded = self.padded(image)
-        cells = tamper_logits(self.two_class_logits(padded))
-        pixels = enlarge(cells, (padded.shape[-2], padded.shape[-1]))
+        cells = tamper_logits(self.padded_logits(image, matches))
+        pixels = enlarge(cells, (cells.shape[-2] * self.stride, cells.shape[-1] * self.stride))
         return pixels[..., : image.shape[-2], : image.shape[-1]]
 
-    def heatmap(self, image: Tensor) -> Tensor:
+    def heatmap(self, image: Tensor, matches: Tensor | None = None) -> Tensor:
         """Probability of tampering per pixel, (batch, height, width), float32 in [0, 1]."""
-        return self.pixel_logits(image)[:, 0].float().sigmoid()
+        return self.pixel_logits(image, matches)[:, 0].float().sigmoid()
 
     def cells(self, image: Tensor) -> Size:
         """Rows and columns of cells that cover ``image``."""

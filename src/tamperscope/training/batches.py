@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tamperscope.models.matches import panel_matches
 from tamperscope.synth.sample import Size
 from tamperscope.training.streams import Example, SampleStream
 
@@ -32,6 +33,7 @@ class Batch:
     masks: tuple[NDArray[np.bool_], ...]  # of (batch, height, width)
     targets: Mapping[str, tuple[np.ndarray, ...]]  # by name: of each panel (batch, ...)
     replaced: int = 0  # samples that could not be made and were replaced
+    matches: NDArray[np.float32] | None = None  # within the panels, for a network that reads them
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -45,6 +47,8 @@ class Plan:
     streams: tuple[SampleStream, ...]
     seed: int
     batch: int  # samples of a step
+    matches: bool = False  # whether to look for matches within single panels, here and not in the
+    # network: several processes make batches
 
     def slots(self, step: int) -> list[SampleStream]:
         """Streams of the samples of a step, slot by slot."""
@@ -67,13 +71,15 @@ class Plan:
         step, first, last = rows
         slots = self.slots(step)
         return stacked(
-            [slots[slot].example(step * self.batch + slot) for slot in range(first, last)]
+            [slots[slot].example(step * self.batch + slot) for slot in range(first, last)],
+            matches=self.matches,
         )
 
 
-def stacked(examples: Sequence[Example]) -> Batch:
-    """Make one batch of examples that are alike."""
+def stacked(examples: Sequence[Example], *, matches: bool = False) -> Batch:
+    """Make one batch of examples that are alike; with ``matches`` within their panels."""
     count = len(examples[0].panels)
+    found = panel_matches(e.panels[0] for e in examples) if matches else None
     return Batch(
         tuple(np.stack([e.panels[i] for e in examples]) for i in range(count)),
         tuple(np.stack([e.masks[i] for e in examples]) for i in range(count)),
@@ -82,6 +88,7 @@ def stacked(examples: Sequence[Example]) -> Batch:
             for name in examples[0].targets
         },
         sum(e.replaced for e in examples),
+        found,
     )
 
 

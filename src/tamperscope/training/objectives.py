@@ -57,6 +57,7 @@ class Objective(nn.Module):
         panels: tuple[Tensor, ...],
         masks: tuple[Tensor, ...],
         targets: Mapping[str, tuple[Tensor, ...]],
+        matches: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of a batch, the mean over its examples.
 
@@ -64,11 +65,12 @@ class Objective(nn.Module):
             panels: One or two of uint8 (batch, height, width, 3).
             masks: As many of bool (batch, height, width).
             targets: What ``extra`` names, of each panel.
+            matches: Within the panels, where the network reads them.
         """
         images = [panel.permute(0, 3, 1, 2).contiguous().float() / 255 for panel in panels]
         if isinstance(self.network, PairNetwork):
             return self._pairs(images, masks, targets)
-        logits = self.network(images[0])
+        logits = self.network(images[0], matches)
         return dice_focal_loss(logits, masks[0], dice=self.loss.dice, focal=self.loss.focal)
 
     def _pairs(
@@ -114,7 +116,7 @@ def halves(
 
 def as_tensors(
     batch: Batch, device: torch.device
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], dict[str, tuple[Tensor, ...]]]:
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], dict[str, tuple[Tensor, ...]], Tensor | None]:
     """Bring a batch to the device, as ``Objective.forward`` takes it."""
     panels, masks = (
         tuple(torch.from_numpy(array).to(device) for array in arrays)
@@ -124,7 +126,8 @@ def as_tensors(
         name: tuple(torch.from_numpy(array).to(device) for array in arrays)
         for name, arrays in batch.targets.items()
     }
-    return panels, masks, targets
+    matches = None if batch.matches is None else torch.from_numpy(batch.matches).to(device)
+    return panels, masks, targets, matches
 
 
 def cell_of(network: AnyNetwork, size: Size) -> float:

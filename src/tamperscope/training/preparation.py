@@ -89,7 +89,7 @@ class Prepared:
         """Make the validation set."""
         recipe = self.recipe
         batch = max(recipe.run.batch // recipe.run.accumulate, 1)
-        return make_parts(self.held_out, batch, report)
+        return make_parts(self.held_out, batch, report, matches=self.plan.matches)
 
 
 def prepare(recipe: TrainingRecipe, text: str, roots: Mapping[str, str], where: str) -> Prepared:
@@ -122,7 +122,7 @@ def prepare(recipe: TrainingRecipe, text: str, roots: Mapping[str, str], where: 
         network,
         objective,
         build_optimiser(network, recipe.optimiser),
-        Plan(tuple(flat), recipe.run.seed, recipe.run.batch),
+        Plan(tuple(flat), recipe.run.seed, recipe.run.batch, reads_matches(network)),
         named(recipe.validation.data, held),
         folders,
     )
@@ -160,9 +160,18 @@ def begin_with(network: AnyNetwork, path: Path, where: str) -> None:
     if builder != network.builder:
         start_from(network, builder, part.state_dict())
         return
-    if config_of(part) != config_of(network):
+    theirs, ours = config_of(part), config_of(network)
+    # A branch that begins as nothing may be given to what was trained without it.
+    grown = {"matches", "match_widths"} if ours.get("matches") and not theirs["matches"] else set()
+    if any(theirs[name] != value for name, value in ours.items() if name not in grown):
         raise RecipeError(f"{where}: model.start: {path} is a {builder} of another config")
-    network.load_state_dict(part.state_dict())
+    fresh, _ = network.load_state_dict(part.state_dict(), strict=not grown)
+    assert all(key.startswith("matches.") for key in fresh)
+
+
+def reads_matches(network: AnyNetwork) -> bool:
+    """Whether a network is shown matches within its panels."""
+    return isinstance(network, Network) and network.reads_matches
 
 
 def build_optimiser(network: AnyNetwork, wanted: Optimiser) -> torch.optim.AdamW:

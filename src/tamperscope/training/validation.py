@@ -49,6 +49,8 @@ def make_parts(
     streams: Sequence[tuple[str, int, SampleStream]],
     batch: int,
     report: Callable[[str, int, int | None], None],
+    *,
+    matches: bool = False,
 ) -> list[Part]:
     """Make the samples of a validation set.
 
@@ -56,6 +58,7 @@ def make_parts(
         streams: Name, number of samples, and the stream.
         batch: Samples that a network takes at once.
         report: Called with a word, how many are made, and of how many.
+        matches: Whether to look for matches within the panels.
     """
     total, done, parts = sum(samples for _, samples, _ in streams), 0, []
     for name, samples, stream in streams:
@@ -65,7 +68,8 @@ def make_parts(
             done += 1
             report("validation samples", done, total)
         batches = tuple(
-            stacked(examples[start : start + batch]) for start in range(0, samples, batch)
+            stacked(examples[start : start + batch], matches=matches)
+            for start in range(0, samples, batch)
         )
         parts.append(Part(name, batches, stream.identity))
     return parts
@@ -95,11 +99,11 @@ def named(
 @torch.no_grad()
 def answer(network: AnyNetwork, batch: Batch, device: torch.device) -> Answer:
     """Ask a network, in evaluation mode, about a batch."""
-    panels, _, _ = as_tensors(batch, device)
+    panels, _, _, matches = as_tensors(batch, device)
     images = [panel.permute(0, 3, 1, 2).contiguous().float() / 255 for panel in panels]
     heatmaps: list[Tensor]
     if isinstance(network, Network):
-        heatmaps = [network.heatmap(images[0])]
+        heatmaps = [network.heatmap(images[0], matches)]
     elif len(images) == 1:
         heatmaps = [single_logits(network, images[0]).heatmap]
     else:
