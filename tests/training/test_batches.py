@@ -3,11 +3,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tamperscope.matching.match_maps import match_maps
 from tamperscope.synth.recipe import read_recipe
 from tamperscope.training.batches import Plan, rows_of
 from tamperscope.training.loading import load
 from tamperscope.training.recipe import Stream
 from tamperscope.training.streams import Example, forged_streams
+from tests.matching.pictures import texture
 from tests.synth.panels import TexturedSource
 from tests.training.small import FORGE, OPERATIONS
 
@@ -28,6 +30,18 @@ class Numbered:
         return Example((panel,) * self.form, (mask,) * self.form, targets, replaced=number % 2)
 
 
+class Textured(Numbered):
+    """Panels in which something may be found."""
+
+    size = (64, 96)
+
+    def __init__(self):
+        super().__init__(1, 1.0)
+
+    def example(self, number):
+        return Example((texture(number, *self.size),), (np.zeros(self.size, bool),))
+
+
 def same(a, b):
     for one, two in zip((*a.panels, *a.masks), (*b.panels, *b.masks), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -45,6 +59,15 @@ def test_no_sample_comes_twice_and_none_is_left_out():
         for number in plan.make(rows).targets["number"][0]
     ]
     assert numbers == list(range(20))
+
+
+def test_matches_are_found_with_the_batch_where_a_network_reads_them():
+    rows = (0, 0, 4)
+    assert Plan((Textured(),), seed=3, batch=4).make(rows).matches is None
+    batch = Plan((Textured(),), seed=3, batch=4, matches=True).make(rows)
+    assert batch.matches.shape == (4, 5, 16, 24)
+    for panel, maps in zip(batch.panels[0], batch.matches, strict=True):
+        np.testing.assert_array_equal(maps, match_maps(panel))
 
 
 def test_processes_and_parts_share_out_a_step():

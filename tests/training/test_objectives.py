@@ -32,6 +32,16 @@ def test_photograph_networks_have_dice_and_focal():
     torch.testing.assert_close(loss, expected)
 
 
+def test_matches_that_came_with_a_batch_are_not_looked_for_again(monkeypatch):
+    network = create_model("forma_test", matches=True).eval()
+    panels, masks = panels_and_masks()
+    objective = Objective(network, Loss("dice_focal")).eval()
+    expected = objective(panels, masks, {})
+    found = network.matches_of(images_of(panels)[0])
+    monkeypatch.setattr(type(network), "matches_of", lambda *_: pytest.fail("looked for again"))
+    torch.testing.assert_close(objective(panels, masks, {}, found), expected)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_pair_networks_have_their_three_terms_for_pairs_and_single_panels(count):
     network = create_model("biotampernet_test", drop_path=0.0).eval()

@@ -29,6 +29,37 @@ def test_a_network_starts_from_its_seed_or_from_weights(tmp_path):
         assert torch.equal(started[name], value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ({"noise": "encoder", "matches": True}, set()),
+        ({"noise": "encoder", "colours": False}, set()),
+        ({"noise": "none", "matches": True}, {"noise", "noise_embedding"}),
+    ],
+    ids=str,
+)
+def test_a_network_starts_from_one_with_other_inputs(tmp_path, changes, gone):
+    path = tmp_path / "w.safetensors"
+    kept(path, "forma_test", noise="encoder")
+    started = build_network(Model("forma_test", changes, (str(path),)), 1, "r").state_dict()
+    stored = load_file(path)
+    for name in started.keys() & stored.keys():
+        assert torch.equal(started[name], stored[name])
+    fresh = {name.split(".")[0] for name in started.keys() - stored.keys()}
+    assert fresh == ({"matches"} if changes.get("matches") else set())
+    assert {name.split(".")[0] for name in stored.keys() - started.keys()} == gone
+
+
+def test_inputs_that_were_never_trained_are_refused(tmp_path):
+    path = tmp_path / "w.safetensors"
+    kept(path, "forma_test", noise="none")
+    for noise, key in (("encoder", "noise.extractors"), ("decoder", "decoder.fuse.weight")):
+        with pytest.raises(RecipeError, match=rf"trained on other inputs .*{key}"):
+            build_network(Model("forma_test", {"noise": noise}, (str(path),)), 1, "r")
+    with pytest.raises(RecipeError, match="of another config"):
+        build_network(Model("forma_test", {"embedding": 4}, (str(path),)), 1, "r")
+
+
 def test_weights_of_another_network_are_refused(tmp_path):
     kept(tmp_path / "w.safetensors", "forma_test")
     with pytest.raises(WeightsError, match="does not start from"):

@@ -11,6 +11,7 @@ import torch
 
 from tamperscope.errors import RecipeError
 from tamperscope.models import MODELS, PAIR_MODELS, create_model
+from tamperscope.models.convert import listed
 from tamperscope.models.network import Network
 from tamperscope.models.starts import start_from
 from tamperscope.models.weights import config_of, frozen, load_weights, read_card
@@ -23,6 +24,9 @@ from tamperscope.training.streams import SampleStream
 from tamperscope.training.tables import nearest, refuse_unknown
 from tamperscope.training.validation import Part, make_parts, named
 
+INPUTS = ("colours", "matches", "match_widths", "noise")
+"""Fields of a config that say what a network is shown. It may start from weights that were shown
+something else: what it no longer sees is left out, and the branch of matches begins as nothing."""
 VALIDATION_SEED = 0  # the set stays the same when the seed of a run changes
 Report = Callable[[str, int, int | None], None]
 
@@ -161,12 +165,17 @@ def begin_with(network: AnyNetwork, path: Path, where: str) -> None:
         start_from(network, builder, part.state_dict())
         return
     theirs, ours = config_of(part), config_of(network)
-    # A branch that begins as nothing may be given to what was trained without it.
-    grown = {"matches", "match_widths"} if ours.get("matches") and not theirs["matches"] else set()
-    if any(theirs[name] != value for name, value in ours.items() if name not in grown):
+    if any(theirs[name] != value for name, value in ours.items() if name not in INPUTS):
         raise RecipeError(f"{where}: model.start: {path} is a {builder} of another config")
-    fresh, _ = network.load_state_dict(part.state_dict(), strict=not grown)
-    assert all(key.startswith("matches.") for key in fresh)
+    own, stored = network.state_dict(), part.state_dict()
+    fresh = [key for key in own if key not in stored and not key.startswith("matches.")]
+    other = [key for key in own if key in stored and own[key].shape != stored[key].shape]
+    if fresh or other:
+        raise RecipeError(
+            f"{where}: model.start: {path} was trained on other inputs and lacks weights for "
+            f"those of this config ({listed(other + fresh)})"
+        )
+    network.load_state_dict(stored, strict=False)
 
 
 def reads_matches(network: AnyNetwork) -> bool:
