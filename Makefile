@@ -1,7 +1,7 @@
 # make demo    set up, screen the example paper, print where the report is
 # make test    set up, run the tests
 # make bench   set up, run every benchmark and write benchmarks/results/
-# make weights train the weights that come with the program again (six hours), and calibrate them
+# make weights train the weights that come with the program again (seven hours), and calibrate them
 # Everything lives in .venv; nothing is installed outside this folder.
 
 PYTHON ?= python3
@@ -41,13 +41,13 @@ weights: $(VENV)/.core
 	for part in pairs pairs_large seams seams_hard patches; do \
 	  $(BIN)/tamperscope train examples/biotampernet_small_$$part.toml --out runs/$$part --threads 1 || exit 1; \
 	done
-	for part in forma_small forma_small_large forma_small_hand; do \
+	for part in forma_small forma_small_large forma_small_hand forma_small_matches; do \
 	  $(BIN)/tamperscope train examples/$$part.toml --out runs/$$part --threads 1 || exit 1; \
 	done
 	$(BIN)/python -m tools.ship_weights runs/pairs_large/best.safetensors --name biotampernet_small_pairs
 	$(BIN)/python -m tools.ship_weights runs/seams_hard/best.safetensors --name biotampernet_small_seams
 	$(BIN)/python -m tools.ship_weights runs/patches/best.safetensors --name biotampernet_small_patches
-	$(BIN)/python -m tools.ship_weights runs/forma_small_hand/best.safetensors --name forma_small
+	$(BIN)/python -m tools.ship_weights runs/forma_small_matches/best.safetensors --name forma_small
 	for task in seams patches splices; do \
 	  $(BIN)/python -m tools.calibrate_network --task $$task --corpus ../shared/corpus --count 400 || exit 1; \
 	done
