@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -90,13 +90,10 @@ class Localization:
 
 
 @dataclass(frozen=True)
-class Localizer:
-    """A network of photographs ready to run, with what the record says about it."""
+class OneNetwork:
+    """A network ready to run, with what the record says about it."""
 
-    network: "Network"
     weights: Path
-    precision: "torch.dtype"
-    tile: int
     threshold: float
     facts: dict[str, Any]
 
@@ -105,9 +102,18 @@ class Localizer:
         """What the record says about the network, in a list."""
         return [self.facts]
 
-    def pick(self, pixels: np.ndarray) -> "Localizer":
+    def pick(self, pixels: np.ndarray) -> Self:
         """Take itself: there is no other."""
         return self
+
+
+@dataclass(frozen=True)
+class Localizer(OneNetwork):
+    """A network of photographs."""
+
+    network: "Network"
+    precision: "torch.dtype"
+    tile: int
 
     def heatmap(
         self, pixels: np.ndarray, progress: Callable[[int, int], None]
@@ -135,22 +141,10 @@ class Localizer:
 
 
 @dataclass(frozen=True)
-class PanelLocalizer:
-    """A network of panels ready to run: each picture is read as one panel, at its own size."""
+class PanelLocalizer(OneNetwork):
+    """A network of panels: each picture is read as one panel, at its own size."""
 
     reader: "PairReader"
-    weights: Path
-    threshold: float
-    facts: dict[str, Any]
-
-    @property
-    def networks(self) -> list[dict[str, Any]]:
-        """What the record says about the network, in a list."""
-        return [self.facts]
-
-    def pick(self, pixels: np.ndarray) -> "PanelLocalizer":
-        """Take itself: there is no other."""
-        return self
 
     def heatmap(
         self, pixels: np.ndarray, progress: Callable[[int, int], None]
@@ -266,10 +260,10 @@ def load_one(options: Options) -> Localizer | PanelLocalizer:
     }
     if card.builder in PAIR_MODELS:
         reader = PairReader(network.to(device))
-        return PanelLocalizer(reader, weights, options.threshold, {**facts, "tile": reader.tile})
+        return PanelLocalizer(weights, options.threshold, {**facts, "tile": reader.tile}, reader)
     tile = options.tile or TILE
     ready = for_inference(network).to(device)
-    return Localizer(ready, weights, precision, tile, options.threshold, {**facts, "tile": tile})
+    return Localizer(weights, options.threshold, {**facts, "tile": tile}, ready, precision, tile)
 
 
 def check_panel_options(options: Options, model: str) -> None:
