@@ -33,7 +33,7 @@ def test_evidence_is_the_logit(value):
 
 
 def test_chance_counts_pristine_panels_marked_as_strongly():
-    null = NetworkNull({"blot": Null(99, (3.0, 1.0)), "facs": Null(9, (5.0,))})
+    null = NetworkNull({"blot": Null(99, (3.0, 1.0)), "facs": Null(99, (1.5,))})
     share = 1 / (1 + np.exp(-2.0))  # between the two marks
     assert null.chance(share, "blot") == (
         pytest.approx(2 / 100),
@@ -42,6 +42,16 @@ def test_chance_counts_pristine_panels_marked_as_strongly():
     assert null.chance(0.4, "blot")[0] == 1.0
     with pytest.raises(KeyError):
         null.chance(share, "photo")
+
+
+def test_a_mark_is_as_common_as_among_panels_of_all_modalities():
+    null = NetworkNull({"blot": Null(99, (3.0, 1.0)), "facs": Null(99, (6.0, 5.0, 4.0))})
+    share = 1 / (1 + np.exp(-2.0))  # one blot is marked as strongly, and three plots
+    assert null.chance(share, "blot") == (
+        pytest.approx(5 / 199),
+        "blots and gels, FACS plots, 198 pristine panels",
+    )
+    assert null.chance(share, "facs") == (pytest.approx(4 / 100), "FACS plots, 99 pristine panels")
 
 
 def test_a_table_holds_for_its_own_weights_only(tmp_path):

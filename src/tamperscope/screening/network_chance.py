@@ -7,6 +7,7 @@ marks of other weights have no chance, and a plain threshold decides.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,12 @@ def evidence(value: float) -> float:
 
 @dataclass(frozen=True)
 class NetworkNull:
-    """Strongest marks in pristine panels, by modality."""
+    """Strongest marks in pristine panels, by modality.
+
+    The panels of a modality come from few collections: 41 macroscopic pictures of five, for one.
+    What those happen not to show says little about others, so that a mark must be rare among the
+    panels of all modalities too.
+    """
 
     cases: dict[str, Null]
 
@@ -52,8 +58,18 @@ class NetworkNull:
         Raises:
             KeyError: The table holds no panels of this modality.
         """
-        own = self.cases[kind]
-        return own.chance(evidence(value)), f"{NAMES[kind]}, {own.cases:,} pristine panels"
+        own, every = self.cases[kind], joined(list(self.cases.values()))
+        found = evidence(value)
+        if own.chance(found) >= every.chance(found):
+            return own.chance(found), f"{NAMES[kind]}, {own.cases:,} pristine panels"
+        names = ", ".join(NAMES[name] for name in sorted(self.cases))
+        return every.chance(found), f"{names}, {every.cases:,} pristine panels"
+
+
+def joined(nulls: Sequence[Null]) -> Null:
+    """One null of the panels of several."""
+    highest = sorted((value for null in nulls for value in null.highest), reverse=True)
+    return Null(sum(null.cases for null in nulls), tuple(highest))
 
 
 def null_of(sha256: str, table: Path = TABLE) -> NetworkNull | None:
