@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tamperscope.matching import match_maps as reading
 from tamperscope.matching.match_maps import CELL, MAPS, cell_of, match_maps
 from tests.matching.pictures import texture
 
@@ -63,6 +66,17 @@ def test_pictures_of_any_size_are_covered_to_the_rim(size):
     maps = match_maps(texture(5, 80, 310)[: size[0], : size[1]])
     assert maps.shape == (5, -(-size[0] // CELL), -(-size[1] // CELL))
     assert np.isfinite(maps).all()
+
+
+@pytest.mark.parametrize("nodes", [9_000, 10])
+def test_a_wide_stride_leaves_no_cell_without_a_node(monkeypatch, nodes):
+    monkeypatch.setattr(reading, "READING", replace(reading.READING, max_nodes=nodes))
+    maps = match_maps(with_copy(88, 160))
+    row, column = at(70, 80)
+    inside = np.s_[row - 4 : row + 5, column - 4 : column + 5]
+    assert maps[REGION][inside].min() == 1
+    assert maps[FIT][inside].min() > 0
+    assert (maps[CLOSENESS] > 0).mean() > 0.7
 
 
 def test_the_number_of_threads_changes_nothing():

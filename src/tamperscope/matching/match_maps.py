@@ -55,7 +55,7 @@ def match_maps(pixels: NDArray[np.uint8], *, threads: int = 1) -> NDArray[np.flo
     """
     panel = prepare(pixels, "photo", name="the picture")
     one = described(panel, FEATURES, threads, READING)
-    stride = stride_for(one, READING)
+    stride = min(stride_for(one, READING), CELL)  # a node at least in every cell
     search = replace(READING.search, stride=stride)
     found = field_between(one, one, search, READING.exclusion, threads)
     fit, good = good_nodes(found, one, stride, READING.rules, READING.exclusion)
@@ -81,8 +81,9 @@ def covered(regions: list[Region], stride: int, size: tuple[int, int]) -> NDArra
         for points in (region.source, region.target):
             column, row = cell_of(points)
             inside = (column >= 0) & (row >= 0) & (row < rows) & (column < columns)
-            np.add.at(count, (row[inside], column[inside]), (stride / CELL) ** 2)
-    return np.minimum(count, 1.0)
+            np.add.at(count, (row[inside], column[inside]), 1)
+    whole = (CELL // stride) ** 2  # nodes of a cell, at least
+    return np.minimum(count / whole, 1.0)
 
 
 def lay_partners(
