@@ -125,7 +125,7 @@ def finding_of_splice(found: Spliced, place: Place) -> tuple[Finding, list[NDArr
         # asked for this and nothing else
         seen = (
             f"The network marks {share:.1%} of {place.name} as unlike its surroundings, as where "
-            "something was laid in, from elsewhere or from another place of it, erased or retouched."
+            "something was laid in, from elsewhere or from the same picture, erased or retouched."
         )
     else:
         seen = (
