@@ -97,6 +97,10 @@ IN_VIEW = (
     "Which weights the network has was decided with these pieces in view, so it is likely to find "
     "fewer on others."
 )
+LIMIT_IN_VIEW = (
+    "That a mark must be rare among pristine panels of all kinds was decided with these pieces in "
+    "view, so it is likely to err more often on others."
+)
 PATCH = Set(("recall", "patch", "all"), "blots or gels with a piece from elsewhere in them laid on")
 FLAT = Set(
     ("recall", "erased", "all"), "blots or gels with a place filled evenly, with a gradient or blur"
@@ -225,7 +229,7 @@ MEASURES = (
         )
     ),
     *laid_in("held_out_splices_microscopy.json", "microscopy", KEPT_OUT, (SAME_PICTURES,)),
-    *laid_in("held_out_splices_macroscopy.json", "macroscopy", KEPT_OUT),
+    *laid_in("held_out_splices_macroscopy.json", "macroscopy", KEPT_OUT, (LIMIT_IN_VIEW,)),
     Measure(
         "splice", "Unlike its surroundings", "seams.json", "panel", ("seams",),
         BOXED, (Set(("false_alarms", "pasted"), PLAIN_BLOTS),),
