@@ -42,7 +42,7 @@ def test_a_narrow_straight_mark_is_a_seam_and_any_other_a_splice():
         assert finding.kind == kind
         assert finding.evidence.chance == 0.004
         assert ("narrow straight band" in finding.reason) == (kind == "seam")
-        assert ("laid in from elsewhere" in finding.reason) == (kind == "splice")
+        assert ("laid in, from elsewhere" in finding.reason) == (kind == "splice")
         other, _ = finding_of_splice(Spliced("f1p1", mask, 0.9), where)  # weights we know not
         assert ("no second place" in other.reason) == (kind == "splice")
         assert shown is mask
