@@ -43,7 +43,7 @@ def test_pictures_in_maps_out(weights, photo, tmp_path):
     out = tmp_path / "out"
     done = run(photo, "--model", "loma_test", "--weights", weights, "--out", out, "--tile", 64)
     assert done.exit_code == 0, done.output
-    assert "loma.safetensors saw 1 of 1 pictures. Its data: drawn." in done.output
+    assert "loma.safetensors saw 1 of 1 pictures; localize.json holds its card" in done.output
     assert "could not be read" not in done.output
     assert "photo.png: 2 of 2" in done.output
     assert {path.name for path in out.iterdir()} == {
@@ -67,7 +67,7 @@ def test_with_nothing_named_it_says_which_networks_saw_what_and_what_they_know(p
         (network["weights"]["file"] for network in record["networks"]),
         key=lambda name: name != image["network"],
     )
-    assert f"{asked} saw 1 of 1 pictures. Its data: " in done.output
+    assert f"{asked} saw 1 of 1 pictures; localize.json holds its card" in done.output
     assert other not in done.output
     assert (out / "photo.mask.png").exists()
 

@@ -99,11 +99,12 @@ def command(
     prepare_folder(out, overwrite, RECORD)
     done = localize(inputs, out, localizer, progress_line())
     for network in localizer.networks:
-        name, card = network["weights"]["file"], network["weights"]["card"]
+        name = network["weights"]["file"]
         seen = sum(image.network == name for image in done.images)
         if seen:
             click.echo(
-                f"{name} saw {seen} of {len(done.images)} pictures. Its data: {card['data']}."
+                f"{name} saw {seen} of {len(done.images)} pictures; {RECORD} holds its card, with "
+                "what it learned from."
             )
     if done.unread:
         click.echo(f"{len(done.unread)} things could not be read.")
