@@ -47,6 +47,23 @@ def test_a_program_answers_as_its_network(name):
         assert torch.equal(program.module()(image), network(image))
 
 
+def reading_matches():
+    """A network that is shown matches and answers by them."""
+    network = create_model("forma_test", matches=True).eval()
+    torch.nn.init.normal_(
+        network.matches.mixer.final.weight, generator=torch.Generator().manual_seed(0)
+    )
+    return network
+
+
+def test_a_program_of_a_network_that_reads_matches_takes_them_too():
+    network, image, matches = reading_matches(), drawn(1, 3, 32, 64), drawn(1, 5, 8, 16)
+    program = export_program(network, (32, 64)).module()
+    with torch.no_grad():
+        assert torch.equal(program(image, matches), network(image, matches))
+        assert not torch.equal(program(image, torch.zeros_like(matches)), program(image, matches))
+
+
 class LaysOut(torch.nn.Module):
     """Asks for a route on a size that nothing else here uses."""
 
@@ -75,6 +92,21 @@ def test_onnxruntime_answers_as_the_network(name, tmp_path):
     (logits,) = session.run(["logits"], {"image": images.numpy()})
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(logits), network(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_onnxruntime_is_given_the_matches_too(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    network, images, matches = reading_matches(), drawn(3, 3, 32, 64), drawn(3, 5, 8, 16)
+    export_onnx(network, tmp_path / "n.onnx", (32, 64))
+    session = runtime.InferenceSession(tmp_path / "n.onnx", providers=["CPUExecutionProvider"])
+    given = {"image": images.numpy(), "matches": matches.numpy()}
+    (logits,) = session.run(["logits"], given)
+    with torch.no_grad():
+        expected = network(images, matches)
+    torch.testing.assert_close(torch.from_numpy(logits), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_missing_packages_are_named(monkeypatch, tmp_path):

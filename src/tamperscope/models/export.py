@@ -24,14 +24,18 @@ from tamperscope.models.ss2d import SS2D
 
 
 def export_program(network: Network, size: Size) -> ExportedProgram:
-    """Return the program that maps one image of ``size`` (height, width) to tamper logits."""
-    return torch.export.export(network.eval(), (torch.zeros(1, 3, *size),), strict=False)
+    """Return the program that maps one image of ``size`` (height, width) to tamper logits.
+
+    A network that reads matches takes those as a second argument: no program looks for them.
+    """
+    return torch.export.export(network.eval(), tuple(inputs(network, 1, size)), strict=False)
 
 
 def export_onnx(network: Network, path: Path, size: Size) -> None:
     """Write an ONNX file: input ``image`` (batch, 3, height, width), output ``logits``.
 
-    Height and width are fixed, the batch is free.
+    Height and width are fixed, the batch is free. A network that reads matches has an input
+    ``matches`` too, see :func:`tamperscope.models.matches.image_matches`.
 
     Raises:
         MissingExtraError: The packages for ONNX are not installed.
@@ -43,18 +47,27 @@ def export_onnx(network: Network, path: Path, size: Size) -> None:
             "writing ONNX needs more packages: pip install 'tamperscope[onnx]'"
         ) from error
     prepared = for_inference(network)
+    arguments = inputs(network, 2, size)
+    names = ["image", "matches"][: len(arguments)]
     with scans_as_loops(prepared), torch.no_grad():
         torch.onnx.export(
             prepared,
-            (torch.zeros(2, 3, *size),),
+            tuple(arguments),
             path,
-            input_names=["image"],
+            input_names=names,
             output_names=["logits"],
-            dynamic_shapes={"image": {0: Dim("batch")}},
+            dynamic_shapes={name: {0: Dim("batch")} for name in names},
             dynamo=True,
             external_data=False,
             verbose=False,
         )
+
+
+def inputs(network: Network, batch: int, size: Size) -> list[Tensor]:
+    """Give an example of what the network is called with."""
+    image = torch.zeros(batch, 3, *size)
+    matches = network.matches_of(image)
+    return [image] if matches is None else [image, matches]
 
 
 @contextmanager
