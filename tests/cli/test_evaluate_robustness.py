@@ -65,6 +65,9 @@ def test_two_results_are_compared(photos, tmp_path):
                "--out", tmp_path / "c.json")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "right against wrong on tpgt" in done.output
-    (f1, *_) = json.loads((tmp_path / "c.json").read_text())["scores"]
+    result = json.loads((tmp_path / "c.json").read_text())
+    assert result["metadata"]["seed"] == 0
+    assert "commit" in result["metadata"]
+    (f1, *_) = result["scores"]
     assert f1["difference"] == pytest.approx(1 - 2 * 32 / (32 + 48))
     assert run("table", tmp_path / "right.json", "--plot", tmp_path / "x.svg").exit_code == 2

@@ -11,6 +11,7 @@ from tamperscope.evaluation.result_files import read_records, read_result
 from tamperscope.evaluation.scoring import none_for_nan
 from tamperscope.evaluation.statistics import statistics_of
 from tamperscope.evaluation.table_parts import ResultFileError, Table, cell, with_interval
+from tamperscope.runtime import metadata
 
 FORMAT = "tamperscope-comparison/1"
 
@@ -53,6 +54,7 @@ def compare_results(first: Path, second: Path, seed: int) -> dict[str, Any]:
         scores.append({"score": s.name, **numbers})
     return {
         "format": FORMAT,
+        "metadata": metadata(seed),
         "first": one["method"],
         "second": two["method"],
         "setting": one["setting"],

@@ -45,9 +45,9 @@ def evidence(value: float) -> float:
 class NetworkNull:
     """Strongest marks in pristine panels, by modality.
 
-    The panels of a modality come from few collections: 41 macroscopic pictures of five, for one.
-    What those happen not to show says little about others, so that a mark must be rare among the
-    panels of all modalities too.
+    The panels of a modality are windows of few pictures, of fewer collections. What those happen
+    not to show says little about others, so that a mark must be rare among the panels of all
+    modalities too.
     """
 
     cases: dict[str, Null]
