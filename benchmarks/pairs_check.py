@@ -148,18 +148,25 @@ def answered(network: PairNetwork, images: list[Tensor]) -> PairLogits:
     return network(images[0], images[-1], same=len(images) == 1)
 
 
-def trained(panels: Panels, changes: dict[str, Any], minutes: float) -> tuple[PairNetwork, int]:
-    """Train a fresh network for so much processor time; the network and its steps."""
+def trained(
+    panels: Panels,
+    changes: dict[str, Any],
+    *,
+    minutes: float = math.inf,
+    most_steps: float = math.inf,
+    seed: int = SEED,
+) -> tuple[PairNetwork, int]:
+    """Train a fresh network for so much processor time or so many steps; it and its steps."""
     fields = {key: value for key, value in changes.items() if key not in ("matching", "rate")}
     highest, matching = changes.get("rate", RATE), changes.get("matching", MATCHING)
-    network = create_model("biotampernet_small", seed=SEED, drop_path=0.0, **fields).train()
+    network = create_model("biotampernet_small", seed=seed, drop_path=0.0, **fields).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=highest, weight_decay=0.05)
-    rng = np.random.default_rng([SEED, 1])
+    rng = np.random.default_rng([seed, 1])
     seconds, spent, steps = 60 * minutes, 0.0, 0
     losses: list[float] = []
-    while spent < seconds:
+    while spent < seconds and steps < most_steps:
         began = time.process_time()
-        done = spent / seconds
+        done = max(spent / seconds, steps / most_steps)
         rate = highest * min(done / WARM_UP + 0.02, 0.5 * (1 + math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -217,16 +224,11 @@ def scored(heatmaps: list[np.ndarray], scores: np.ndarray, panels: Panels) -> di
     for mine, truth in zip(marked, panels.masks, strict=True):
         total += count(mine, truth.numpy())
     images = count(scores > 0.5, panels.changed)
-    rows = {"pixel": np.zeros((len(scores), 4)), "image": np.zeros((len(scores), 4))}
-    for index, changed in enumerate(panels.changed):
-        for mine, truth in zip(marked, panels.masks, strict=True):
-            rows["pixel"][index] += astuple(count(mine[index], truth[index].numpy()))
-        rows["image"][index] = astuple(count(scores[index] > 0.5, changed))
     intervals = {
         f"{name}_mcc_interval": resampling.interval(
             own, panels.groups, resampling.pooled_mcc, np.random.default_rng(SEED)
         )
-        for name, own in rows.items()
+        for name, own in counts_by_sample(marked, scores, panels).items()
     }
     return {
         **intervals,
@@ -239,6 +241,18 @@ def scored(heatmaps: list[np.ndarray], scores: np.ndarray, panels: Panels) -> di
         "image_auc": area_under_curve(scores, panels.changed),
         **by_operation(marked, panels),
     }
+
+
+def counts_by_sample(
+    marked: list[np.ndarray], scores: np.ndarray, panels: Panels
+) -> dict[str, np.ndarray]:
+    """Hits, false alarms, misses, rejections of every sample: of its pixels, of its score."""
+    rows = {"pixel": np.zeros((len(scores), 4)), "image": np.zeros((len(scores), 4))}
+    for index, changed in enumerate(panels.changed):
+        for mine, truth in zip(marked, panels.masks, strict=True):
+            rows["pixel"][index] += astuple(count(mine[index], truth[index].numpy()))
+        rows["image"][index] = astuple(count(scores[index] > 0.5, changed))
+    return rows
 
 
 def share_marked(marked: list[np.ndarray], masks: tuple[Tensor, ...]) -> float:
@@ -316,7 +330,7 @@ def main(arguments: list[str]) -> None:
             found = fixed[name]()
         else:
             pool = pool or forged(*made, "train", options.pool, options.size, epoch=0)
-            network, steps = trained(pool, networks[name], options.minutes)
+            network, steps = trained(pool, networks[name], minutes=options.minutes)
             facts |= {"steps": steps, "changes": networks[name]}
             found = answers(network, held)
         rows[name] = facts | scored(*found, held)

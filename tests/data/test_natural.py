@@ -1,7 +1,7 @@
 import pytest
 
 from tamperscope.data import MissingPartnersError, read_dataset, read_mask
-from tamperscope.data.natural import casia_group
+from tamperscope.data.natural import casia_group, casia_operation
 from tamperscope.errors import DatasetLayoutError
 from tests.data.drawn import put_image, put_mask, region
 
@@ -159,3 +159,10 @@ def test_coverage_tells_where_the_copy_came_from(tmp_path):
     coverage(tmp_path)
     sample = next(s for s in read_dataset("coverage", tmp_path) if s.truth is not None)
     assert [path.name for path in sample.copied_from.paths] == ["1copy.tif"]
+
+
+def test_casia_names_tell_what_was_done():
+    assert casia_operation("Sp_D_CNN_A_pla0070_pla0073_0273") == "splicing"
+    assert casia_operation("Sp_S_CNN_A_sec0041_sec0041_0098") == "copy-move"
+    assert casia_operation("Tp_S_NNN_S_N_art00014_art00014_11818") == "copy-move"
+    assert casia_operation("Au_ani_0018") is None

@@ -9,11 +9,14 @@ from tamperscope.evaluation.photographs import averages, image_auc, summarise
 from tamperscope.evaluation.scoring import GRID, score_picture
 
 
-def record(name, counts, *, labelled=True, group=None, graded=False, heat=1.0, auc=None):
+def record(
+    name, counts, *, labelled=True, group=None, operation=None, graded=False, heat=1.0, auc=None
+):
     return {
         "key": f"{name}-{counts}",
         "set": name,
         "group": group,
+        "operation": operation,
         "labelled": labelled,
         "tampered": counts.hits + counts.misses > 0,
         "counts": asdict(counts),
@@ -46,6 +49,24 @@ def test_empty_truths_and_pristine_pictures_stay_out_of_the_means():
     assert scores["graded"] is None  # masks have no AUC
 
 
+def test_operations_are_told_apart_where_the_set_names_them():
+    records = [
+        record("a", Counts(10, 0, 10, 80), operation="copy-move", group="x", auc=0.9),  # F1 2/3
+        record("a", Counts(5, 0, 0, 95), operation="copy-move", group="y", auc=None),  # F1 1
+        record("a", Counts(0, 0, 20, 80), operation="splicing", auc=0.5),
+        record("a", Counts(0, 10, 0, 90), operation="splicing"),  # empty truth: no F1
+        record("a", Counts(7, 0, 0, 93)),  # not told
+    ]
+    (scores,) = summarise(records, seed=0)["sets"]
+    assert set(scores["operations"]) == {"copy-move", "splicing"}
+    copied, spliced = scores["operations"]["copy-move"], scores["operations"]["splicing"]
+    assert copied["f1"] == pytest.approx(5 / 6)
+    assert copied["iou"] == pytest.approx(3 / 4)
+    assert (copied["images"], copied["auc"]) == (2, 0.9)
+    assert copied["f1_interval"] == pytest.approx((2 / 3, 1.0))
+    assert (spliced["images"], spliced["f1"], spliced["auc"]) == (1, 0.0, 0.5)
+
+
 def test_means_over_sets_are_weighted_by_pictures_or_plain():
     perfect, none = Counts(5, 0, 0, 5), Counts(0, 0, 5, 5)
     records = [record("big", perfect)] * 3 + [record("small", none)]
@@ -62,8 +83,8 @@ def test_the_best_fixed_threshold_is_one_for_the_set_and_the_oracle_one_for_each
     records = []
     for number, heat in enumerate(([0.9, 0.8, 0.3, 0.2], [0.4, 0.3, 0.2, 0.1])):
         scored = score_picture(np.array([heat]), truth)
-        records.append({"key": str(number), "set": "s", "group": None, "labelled": True,
-                        "tampered": True, **scored})  # fmt: skip
+        records.append({"key": str(number), "set": "s", "group": None, "operation": None,
+                        "labelled": True, "tampered": True, **scored})  # fmt: skip
     (scores,) = summarise(records, seed=0)["sets"]
     assert scores["f1"] == pytest.approx(1 / 2)  # at 0.5 the second has nothing
     assert scores["graded"]["best_f1"] == 1.0

@@ -70,6 +70,17 @@ def test_results_of_one_method_share_a_row_and_published_rows_say_where_they_sta
     assert len(alone.rows) == 1  # no paper prints a folder of one's own
 
 
+def test_operations_have_a_table_where_a_set_tells_of_them():
+    part = {"images": 7, "f1": 0.5, "f1_interval": (0.4, 0.6), "iou": 0.25, "auc": None}
+    told = photo_set("casia_v1", 0.5, 7) | {"operations": {"copy-move": part}}
+    (_, _, operations) = tables_of([
+        result("columbia", "photographs", sets=[photo_set("columbia", 0.8, 30)]),
+        result("casia_v1", "photographs", sets=[told]),
+    ])  # fmt: skip
+    (row,) = operations.rows
+    assert row[2:] == ("casia_v1", "copy-move", "7", ".500 (.400 to .600)", ".250", "-")
+
+
 def test_biofors_rows_line_up_with_the_published_ones():
     edd, details, idd, _, cstd, _ = tables_of([
         biofors("biofors_edd", ["Microscopy", "FACS"], (0.1, 0.0)),

@@ -15,6 +15,7 @@ from tamperscope.data.samples import MaskFiles, Sample, complete
 from tamperscope.errors import DatasetLayoutError
 
 CASIA_TAMPERED = re.compile(r"_([a-z]{3}\d+)_([a-z]{3}\d+)_\d+$")  # source, target, number
+CASIA_OPERATION = re.compile(r"(?:Sp|Tp)_([SD])_")  # same picture, different pictures
 CASIA_AUTHENTIC = re.compile(r"Au_([a-z]{3})_(\d+)$")
 KORUS_CAMERAS = ("Canon_60D", "Nikon_D7000", "Nikon_D90", "Sony_A57")
 NIST_TABLE = "reference/manipulation/NC2016-manipulation-ref.csv"
@@ -22,11 +23,17 @@ NIST_COLUMNS = ("IsTarget", "ProbeFileName", "ProbeMaskFileName", "BaseFileName"
 
 
 def photo(
-    image: Path, mask: Path | None, source: str, *, rule: str = "white", group: str | None = None
+    image: Path,
+    mask: Path | None,
+    source: str,
+    *,
+    rule: str = "white",
+    group: str | None = None,
+    operation: str | None = None,
 ) -> Sample:
     """Make a sample of one photograph; ``mask`` is None where it is pristine."""
     truth = None if mask is None else MaskFiles((mask,), rule)
-    return Sample(image, truth, source, group=group, kind="photo")
+    return Sample(image, truth, source, group=group, kind="photo", operation=operation)
 
 
 def index_columbia(root: Path) -> list[Sample]:
@@ -42,7 +49,7 @@ def index_columbia(root: Path) -> list[Sample]:
     samples = [photo(path, None, "columbia") for path in images_in(root / "4cam_auth")]
     for path in needed(spliced, root, "4cam_splc/*.tif"):
         mask = path.parent / "edgemask" / f"{path.stem}_edgemask.jpg"
-        samples.append(photo(path, mask, "columbia", rule="green"))
+        samples.append(photo(path, mask, "columbia", rule="green", operation="splicing"))
     return complete(samples)
 
 
@@ -61,7 +68,8 @@ def index_dso1(root: Path) -> list[Sample]:
     samples = []
     for path in needed(images, root, "DSO-1/*.png"):
         if path.stem.startswith("splicing"):
-            samples.append(photo(path, masks / path.name, "dso1", rule="black"))
+            mask = masks / path.name
+            samples.append(photo(path, mask, "dso1", rule="black", operation="splicing"))
         elif path.stem.startswith("normal"):
             samples.append(photo(path, None, "dso1"))
         else:
@@ -75,6 +83,12 @@ def casia_group(stem: str) -> str | None:
         return tampered.group(2)
     authentic = CASIA_AUTHENTIC.search(stem)
     return f"{authentic.group(1)}{authentic.group(2)}" if authentic else None
+
+
+def casia_operation(stem: str) -> str | None:
+    """Tell by its file name how a tampered CASIA picture was made."""
+    made = CASIA_OPERATION.match(stem)
+    return {"S": "copy-move", "D": "splicing"}[made.group(1)] if made else None
 
 
 def index_casia_v1(root: Path) -> list[Sample]:
@@ -100,7 +114,8 @@ def index_casia_v1(root: Path) -> list[Sample]:
     for images, masks in folders:
         for path in needed(images_in(images), images, "images"):
             mask = partner(path, masks, "_gt.png", ".png")
-            samples.append(photo(path, mask, "casia_v1", group=casia_group(path.stem)))
+            group, operation = casia_group(path.stem), casia_operation(path.stem)
+            samples.append(photo(path, mask, "casia_v1", group=group, operation=operation))
     samples += [
         photo(path, None, "casia_v1", group=casia_group(path.stem)) for path in images_in(authentic)
     ]
@@ -184,6 +199,7 @@ def _coverage_pair(
             group=number,
             kind="photo",
             copied_from=MaskFiles((copied,)),
+            operation="copy-move",
         ),
     ]
 

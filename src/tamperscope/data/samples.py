@@ -15,6 +15,9 @@ from tamperscope.errors import DatasetLayoutError
 KINDS = ("blot", "microscopy", "facs", "macroscopy", "photo")
 """Categories of a panel, in the words of the screening records."""
 
+OPERATIONS = ("copy-move", "splicing")
+"""What was done: a region copied within the picture, or taken from another one."""
+
 SHOWN = 10
 """Missing files that one error message names; the rest is counted."""
 
@@ -66,10 +69,13 @@ class Sample:
     split: str | None = None  # "train", "valid" or "test" where the set has an official one
     kind: str | None = None  # one of KINDS, where the set tells
     copied_from: MaskFiles | None = None  # where a copied region was taken from, if told
+    operation: str | None = None  # one of OPERATIONS, where the set tells
 
     def __post_init__(self) -> None:
-        if self.kind is not None and self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, got {self.kind!r}")
+        for name, allowed in (("kind", KINDS), ("operation", OPERATIONS)):
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
 
     def files(self) -> tuple[Path, ...]:
         """Return every file the sample is made of."""

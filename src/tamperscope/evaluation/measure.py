@@ -77,6 +77,7 @@ class Measurement:
         record: Record = {
             "set": subsets.subset_of(sample),
             "group": sample.group,
+            "operation": sample.operation,
             "labelled": labelled,
             "tampered": bool(truth.any()),
         }

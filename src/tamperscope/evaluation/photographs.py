@@ -39,7 +39,8 @@ def summarise(records: Sequence[Record], seed: int) -> dict[str, Any]:
 
     Args:
         records: Of :func:`tamperscope.evaluation.scoring.score_picture`, with ``set``, ``group``,
-            ``labelled`` (the set calls it tampered) and ``tampered`` (the truth marks something).
+            ``labelled`` (the set calls it tampered), ``tampered`` (the truth marks something) and
+            ``operation`` (what was done to it, None where the set does not tell).
         seed: Of the bootstrap.
     """
     names = sorted({record["set"] for record in records})
@@ -72,7 +73,24 @@ def summarise_set(name: str, records: Sequence[Record], seed: int) -> dict[str, 
             "iou": none_for_nan(mean([paper_iou(counts_of(r)) for r in labelled])),
             "images": len(labelled),
         },
+        "operations": by_operation(tampered, seed),
     }
+
+
+def by_operation(tampered: Sequence[Record], seed: int) -> dict[str, dict[str, Any]]:
+    """Means over the pictures of each operation that the set tells of."""
+    found = {}
+    for name in sorted({record["operation"] for record in tampered} - {None}):
+        own = [record for record in tampered if record["operation"] == name]
+        f1 = [counts_of(record).f1 for record in own]
+        found[name] = {
+            "images": len(own),
+            "f1": none_for_nan(mean(f1)),
+            "f1_interval": _mean_interval(f1, own, seed),
+            "iou": none_for_nan(mean([counts_of(record).iou for record in own])),
+            "auc": none_for_nan(mean([nan_for_none(record["auc"]) for record in own])),
+        }
+    return found
 
 
 def pristine_part(records: Sequence[Record]) -> dict[str, Any] | None:

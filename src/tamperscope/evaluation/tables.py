@@ -50,6 +50,7 @@ def tables_of(results: Sequence[Result], *, published: bool = True) -> list[Tabl
         tables.append(BUILDERS[name](own, published))
         if name == "photographs":
             tables.append(_photograph_details(own))
+            tables += _operations(own)
         elif name in DETAILED:
             tables.append(_biofors_details(own))
     return tables
@@ -207,6 +208,22 @@ def _photograph_details(results: Sequence[Result]) -> Table:
         "truth in hand, need heatmaps. The last column counts an empty truth as 0.",
     ]
     return _table("Photographs, set by set", head, rows, notes)
+
+
+def _operations(results: Sequence[Result]) -> list[Table]:
+    """One row per method, set and operation; no table where no set tells of any."""
+    rows = [
+        [
+            result["method"]["name"], origin(result), scores["set"], name, str(part["images"]),
+            with_interval(part["f1"], part["f1_interval"]), cell(part["iou"]), cell(part["auc"]),
+        ]
+        for result in results
+        for scores in result["sets"]
+        for name, part in scores.get("operations", {}).items()  # files of before have none
+    ]  # fmt: skip
+    head = ["method", "from", "set", "operation", "pictures", "F1", "IoU", "pixel AUC"]
+    notes = ["Means over tampered pictures, with 95 % intervals by scene."]
+    return [_table("Photographs, by what was done to them", head, rows, notes)] if rows else []
 
 
 def _by_method(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
