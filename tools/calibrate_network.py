@@ -19,8 +19,8 @@ from tamperscope.errors import ForgeError
 from tamperscope.matching.prepare import prepare
 from tamperscope.runtime import metadata
 from tamperscope.screening.annotations import annotation_mask
-from tamperscope.screening.network_chance import FORMAT, TABLE, evidence, strength
-from tamperscope.screening.network_marks import spliced, without_rims
+from tamperscope.screening.network_chance import FORMAT, TABLE, evidence
+from tamperscope.screening.network_marks import strongest
 from tamperscope.screening.network_readers import LoadedReader, load_reader
 from tamperscope.shipped import MARKING_TASKS, PANEL_TASKS, weights_of
 from tamperscope.synth.forge import make_sample
@@ -92,16 +92,15 @@ def measured(
             sample = make_sample(own, source, seed, 0, index)
         except ForgeError:
             continue
-        values.append(strongest(loaded, sample.panels[0], kind))
+        values.append(strongest_in(loaded, sample.panels[0], kind))
     return values
 
 
-def strongest(loaded: LoadedReader, pixels: np.ndarray, kind: str) -> float:
+def strongest_in(loaded: LoadedReader, pixels: np.ndarray, kind: str) -> float:
     """Evidence of the strongest mark in a panel; 0 where nothing is marked."""
     panel = prepare(pixels, kind, annotation_mask(pixels))
-    reading = without_rims(loaded.reader.in_tiles(pixels), panel)
-    marks = spliced("", reading, ())
-    return max((evidence(strength(reading.heatmap, one.mask)) for one in marks), default=0.0)
+    found = strongest(loaded.reader.in_tiles(pixels).heatmap, panel)
+    return evidence(found) if found else 0.0
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def test_nothing_readable_is_status_3_and_recorded(weights, tmp_path):
     settings = ["--model", "loma_test", "--weights", weights, "--out", out]
     done = run(tmp_path / "a.png", *settings)
     assert done.exit_code == 3
-    assert "1 things could not be read" in done.output
+    assert "1 thing could not be read" in done.output
     assert len(json.loads((out / "localize.json").read_text(encoding="utf-8"))["unread"]) == 1
 
 

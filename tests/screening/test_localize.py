@@ -89,6 +89,7 @@ def test_pictures_and_record_say_what_the_network_says(localizer, weights, tmp_p
     assert (image_record["height"], image_record["width"]) == (40, 56)
     assert image_record["tiles"] == 1
     assert image_record["page"] is None
+    assert (image_record["chance"], image_record["chance_null"]) == (None, None)  # other weights
     assert record["format"] == FORMAT == "tamperscope-localize/2"
     [network] = record["networks"]
     assert image_record["network"] == network["weights"]["file"] == weights.name
@@ -272,6 +273,10 @@ def test_without_a_name_each_picture_goes_to_the_network_for_its_kind(tmp_path):
         "blot.png": "biotampernet_small_seams.safetensors",
         "microscopy.png": "forma_small.safetensors",
     }
+    for image in record["images"]:  # both come with nulls of their own
+        assert image["kind"] == Path(image["source"]).stem
+        assert 0 < image["chance"] <= 1
+        assert image["chance_null"].endswith("pristine panels")
     builders = [network["weights"]["card"]["builder"] for network in record["networks"]]
     assert builders == ["biotampernet_small", "forma_small"]
 

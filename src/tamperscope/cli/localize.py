@@ -68,7 +68,8 @@ def command(
     and whatever else 'screen' reads. Everything stays on this machine. What is marked are
     observations to check, not verdicts. Two networks come with the program: one marks cuts and
     joins in blots and gels, the other, a weaker one, what was laid into photographs and the like.
-    Each picture goes to the one for its kind; --model asks another.
+    Each picture goes to the one for its kind; --model asks another. They mark something in almost
+    every picture; how rare the strongest mark is among unaltered ones is said at the end.
 
     \b
     Examples:
@@ -83,7 +84,7 @@ def command(
       NAME.heatmap.png   probability of tampering, 8 bit, size of the picture
       NAME.mask.png      255 above the threshold, else 0, size of the picture
       NAME.overlay.png   to look at: the picture with both drawn onto it
-      localize.json      scores, settings, what could not be read
+      localize.json      scores, how rare marks are, settings, what could not be read
 
     \b
     Exit status: 0 done; 2 wrong usage or an error; 3 nothing could be read;
@@ -91,7 +92,13 @@ def command(
     """  # noqa: D301 (click needs the character)
     # Heavy imports wait until they are needed: --help answers at once.
     from tamperscope.runtime import keep_freed_memory
-    from tamperscope.screening.localize import RECORD, Options, load_localizer, localize
+    from tamperscope.screening.localize import (
+        RECORD,
+        Options,
+        how_rare,
+        load_localizer,
+        localize,
+    )
 
     keep_freed_memory()
     options = Options(model, weights, device, precision, tile, threshold)
@@ -106,8 +113,11 @@ def command(
                 f"{name} saw {seen} of {len(done.images)} pictures; {RECORD} holds its card, with "
                 "what it learned from."
             )
+    if done.images:
+        click.echo(how_rare(done))
     if done.unread:
-        click.echo(f"{len(done.unread)} things could not be read.")
+        count = len(done.unread)
+        click.echo(f"{count} thing{'s' * (count > 1)} could not be read.")
     click.echo(f"Results: {out / RECORD}")
     if done.interrupted:
         click.echo(f"Stopped early: {RECORD} holds what was done until then.", err=True)

@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tamperscope.errors import MissingExtraError, OutputError, WeightsError
 from tamperscope.records import Unread
 from tamperscope.runtime import metadata, pick_device
 from tamperscope.screening.documents import LoadedFigure, read_documents
 from tamperscope.screening.limits import Limits
+from tamperscope.screening.localize_chance import chance_of_marks
 from tamperscope.screening.localize_files import Stems, write_pictures
 from tamperscope.screening.modality import classify
+from tamperscope.screening.network_chance import ALPHA, NetworkNull, null_of
 from tamperscope.shipped import BLOTS, PHOTOGRAPHS, shipped_names, weights_of
 
 if TYPE_CHECKING:
@@ -38,7 +41,12 @@ SCORE = (
     "largest probability of tampering of any pixel, before the heatmap is rounded to 8 bit (the "
     "maximum, as in MVSS-Net, Chen et al. 2021); an observation about the picture, not calibrated"
 )
+CHANCE = (
+    "share of the unaltered panels of 'chance_null' in which this network marks something at least "
+    "as strongly as its strongest mark in this picture; null where no such panels were looked at"
+)
 
+SHOWN = 10  # pictures that the sentence on rare marks names
 TILE = 1024  # pixels, for networks of photographs
 
 Progress = Callable[[str, int, int | None], None]
@@ -74,7 +82,10 @@ class LocalizedImage:
     note: str | None  # what decoding changed: depth, transparency, orientation
     network: str  # file of the weights that were asked
     score: float  # SCORE says what it is
+    kind: str  # modality, as the classifier sees it
     marked: float  # share of the pixels that the mask marks, in [0, 1]
+    chance: float | None  # CHANCE says what it is
+    chance_null: str | None  # which panels, in words
     tiles: int
     seconds: float  # network, blending and enlargement; not decoding and encoding
     files: dict[str, str]  # kind: name in the output folder
@@ -88,21 +99,27 @@ class Localization:
     unread: list[Unread] = field(default_factory=list)
     interrupted: bool = False
 
+    @property
+    def rare(self) -> list[LocalizedImage]:
+        """Pictures with a mark that unaltered panels seldom have, the rarest first."""
+        rated = [(image.chance, image) for image in self.images if image.chance is not None]
+        return [image for chance, image in sorted(rated, key=lambda r: r[0]) if chance <= ALPHA]
+
 
 @dataclass(frozen=True)
 class OneNetwork:
     """A network ready to run, with what the record says about it."""
 
     weights: Path
-    threshold: float
     facts: dict[str, Any]
+    null: NetworkNull | None  # of its marks in unaltered panels, for weights that come with us
 
     @property
     def networks(self) -> list[dict[str, Any]]:
         """What the record says about the network, in a list."""
         return [self.facts]
 
-    def pick(self, pixels: np.ndarray) -> Self:
+    def pick(self, kind: str) -> Self:
         """Take itself: there is no other."""
         return self
 
@@ -117,27 +134,20 @@ class Localizer(OneNetwork):
 
     def heatmap(
         self, pixels: np.ndarray, progress: Callable[[int, int], None]
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Heatmap uint8 and mask bool, both (H, W), and the score of uint8 (H, W, 3) pixels.
+    ) -> NDArray[np.float32]:
+        """Probability per pixel, (H, W) in [0, 1], of uint8 (H, W, 3) pixels.
 
         Raises:
             WeightsError: The network answered with NaN or infinity.
         """
-        from tamperscope.models.tiling import heatmap_bands, tiled_logits
+        from tamperscope.models.tiling import tiled_logits, whole_heatmap
 
         logits = tiled_logits(
             self.network, pixels, tile=self.tile, precision=self.precision, progress=progress
         )
         if not logits.isfinite().all():
             raise damaged(self.weights)
-        size = (pixels.shape[0], pixels.shape[1])
-        heat, mask = np.empty(size, np.uint8), np.empty(size, bool)
-        score = 0.0
-        for rows, band in heatmap_bands(logits, self.network.stride, size):
-            heat[rows] = np.rint(band * 255)
-            mask[rows] = band > self.threshold
-            score = max(score, float(band.max()))
-        return heat, mask, score
+        return whole_heatmap(logits, self.network.stride, (pixels.shape[0], pixels.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -148,12 +158,12 @@ class PanelLocalizer(OneNetwork):
 
     def heatmap(
         self, pixels: np.ndarray, progress: Callable[[int, int], None]
-    ) -> tuple[np.ndarray, np.ndarray, float]:
+    ) -> NDArray[np.float32]:
         """As :meth:`Localizer.heatmap`."""
-        heat = self.reader.in_tiles(pixels, progress).heatmap
-        if not np.isfinite(heat).all():
+        heatmap = self.reader.in_tiles(pixels, progress).heatmap
+        if not np.isfinite(heatmap).all():
             raise damaged(self.weights)
-        return np.rint(heat * 255).astype(np.uint8), heat > self.threshold, float(heat.max())
+        return heatmap
 
 
 @dataclass(frozen=True)
@@ -168,12 +178,32 @@ class LocalizerByKind:
         """What the record says about both."""
         return [self.blots.facts, self.others.facts]
 
-    def pick(self, pixels: np.ndarray) -> Localizer | PanelLocalizer:
-        """Choose by what the picture, uint8 (H, W, 3), looks like."""
-        return self.blots if classify(pixels)[0] == "blot" else self.others
+    def pick(self, kind: str) -> Localizer | PanelLocalizer:
+        """Choose by the modality of the picture."""
+        return self.blots if kind == "blot" else self.others
 
 
 AnyLocalizer = Localizer | PanelLocalizer | LocalizerByKind
+
+
+def how_rare(done: Localization) -> str:
+    """Say which pictures hold a mark that unaltered ones seldom have, the rarest first."""
+    known = sum(image.chance is not None for image in done.images)
+    unknown = "How strongly unaltered pictures are marked is not known"
+    if not known:
+        return f"{unknown} for these."
+    rare, total = done.rare, f"{known} picture{'s' * (known > 1)}"
+    names = ", ".join(image.files["overlay"] for image in rare[:SHOWN])
+    more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
+    told = (
+        f"{len(rare)} of {total} {'hold' if len(rare) > 1 else 'holds'} a mark that at most "
+        f"{ALPHA:.0%} of unaltered panels show as strongly: {names}{more}."
+        if rare
+        else f"No mark in {total} is stronger than those of all but {ALPHA:.0%} of unaltered "
+        "panels; the overlays show all marks."
+    )
+    rest = len(done.images) - known
+    return told + (f" {unknown} for {rest} more." if rest else "")
 
 
 def damaged(weights: Path) -> WeightsError:
@@ -250,20 +280,22 @@ def load_one(options: Options) -> Localizer | PanelLocalizer:
     if card.builder in PAIR_MODELS:
         check_panel_options(options, card.builder)
     network: Any = load_weights(weights)
+    digest = sha256(weights)
     facts = {
         "model": card.builder,
-        "weights": {"file": weights.name, "sha256": sha256(weights), "card": asdict(card)},
+        "weights": {"file": weights.name, "sha256": digest, "card": asdict(card)},
         "device": device.type,
         "precision": str(precision).removeprefix("torch."),
         "scan": scan_in_use(device),
         "threshold": options.threshold,
     }
+    null = null_of(digest)
     if card.builder in PAIR_MODELS:
         reader = PairReader(network.to(device))
-        return PanelLocalizer(weights, options.threshold, {**facts, "tile": reader.tile}, reader)
+        return PanelLocalizer(weights, {**facts, "tile": reader.tile}, null, reader)
     tile = options.tile or TILE
     ready = for_inference(network).to(device)
-    return Localizer(weights, options.threshold, {**facts, "tile": tile}, ready, precision, tile)
+    return Localizer(weights, {**facts, "tile": tile}, null, ready, precision, tile)
 
 
 def check_panel_options(options: Options, model: str) -> None:
@@ -332,12 +364,15 @@ def localize_figure(
         progress(name, count, total)
 
     began = time.perf_counter()
-    asked = localizer.pick(item.pixels)
-    heat, mask, score = asked.heatmap(item.pixels, show)
+    kind = classify(item.pixels)[0]
+    asked = localizer.pick(kind)
+    heatmap = asked.heatmap(item.pixels, show)
     seconds = time.perf_counter() - began
+    mask = heatmap > asked.facts["threshold"]
+    chance, null = chance_of_marks(item.pixels, kind, heatmap, asked.null)
     stem = stems.fresh(figure.document, figure.page)
     try:
-        files = write_pictures(out, stem, item.pixels, heat, mask)
+        files = write_pictures(out, stem, item.pixels, heatmap, mask)
     except OSError as error:
         raise unwritable(out, error) from error
     return LocalizedImage(
@@ -347,8 +382,11 @@ def localize_figure(
         height=figure.height,
         note=figure.note,
         network=asked.weights.name,
-        score=score,
+        kind=kind,
+        score=float(heatmap.max()),
         marked=float(mask.mean()),
+        chance=chance,
+        chance_null=null,
         tiles=tiles,
         seconds=round(seconds, 3),
         files=files,
@@ -362,6 +400,7 @@ def write_record(
     record = {
         "format": FORMAT,
         "score": SCORE,
+        "chance": CHANCE,
         "networks": networks,
         "images": [asdict(image) for image in done.images],
         "unread": [asdict(item) for item in done.unread],

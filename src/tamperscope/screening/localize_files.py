@@ -47,7 +47,7 @@ def numbered(stem: str) -> Iterator[str]:
 
 
 def write_pictures(
-    out: Path, stem: str, pixels: np.ndarray, heat: np.ndarray, mask: np.ndarray
+    out: Path, stem: str, pixels: np.ndarray, heatmap: np.ndarray, mask: np.ndarray
 ) -> dict[str, str]:
     """Write the three pictures to ``out``; names by kind.
 
@@ -55,9 +55,10 @@ def write_pictures(
         out: An existing folder.
         stem: What the names begin with.
         pixels: uint8 (H, W, 3), RGB.
-        heat: uint8 (H, W), 255 times the probability.
+        heatmap: float32 (H, W), probability in [0, 1]; written as 255 times that.
         mask: bool (H, W).
     """
+    heat = np.rint(heatmap * 255).astype(np.uint8)
     pictures = {"heatmap": heat, "mask": mask, "overlay": draw_overlay(pixels, heat, mask)}
     names = {kind: f"{stem}.{kind}.png" for kind in KINDS}
     for kind, picture in pictures.items():

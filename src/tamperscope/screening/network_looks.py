@@ -131,10 +131,10 @@ class NetworkLook:
         if finite(reading.score) < THRESHOLD:
             return []
         prepared = self.cache.panel(panel)
-        reading = without_rims(reading, prepared)
-        regions = spliced(panel, reading, [one.match for one in known])
+        heatmap = without_rims(reading.heatmap, prepared)
+        regions = spliced(panel, heatmap, [one.match for one in known])
         regions = [replace(one, detector=self.detector) for one in regions]
-        return regions if self.null is None else rare(regions, reading, self.null, prepared.kind)
+        return regions if self.null is None else rare(regions, heatmap, self.null, prepared.kind)
 
     def proposals(self, one: "ReadPanel", two: "ReadPanel | None") -> list[Proposal]:
         """Transforms that the links of the network suggest; none where it has no affinity."""

@@ -6,7 +6,6 @@ are left out. What is left becomes a finding of one place.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,9 +19,6 @@ from tamperscope.screening.findings import Mask, Place, region
 from tamperscope.screening.network_chance import ALPHA, NetworkNull, strength
 from tamperscope.screening.rims import rims
 from tamperscope.screening.tasks import Marked, Proven
-
-if TYPE_CHECKING:
-    from tamperscope.models.pair_reading import PanelReading
 
 PAIR_DETECTOR = "biotampernet"
 THRESHOLD = 0.5  # probability from which a pixel is marked
@@ -56,33 +52,40 @@ def marked(score: float) -> tuple[tuple[str, float], ...]:
     return (("network_score", round(score, 6)),)
 
 
-def without_rims(reading: "PanelReading", panel: PreparedPanel) -> "PanelReading":
+def without_rims(heatmap: NDArray[np.float32], panel: PreparedPanel) -> NDArray[np.float32]:
     """Take the marks off where the panel begins: nobody made those transitions."""
-    heatmap = np.where(rims(panel), np.float32(0), reading.heatmap)
-    return replace(reading, heatmap=heatmap)
+    return np.where(rims(panel), np.float32(0), heatmap)
 
 
-def spliced(panel: str, reading: "PanelReading", matches: Sequence[Match]) -> list[Spliced]:
+def spliced(panel: str, heatmap: NDArray[np.float32], matches: Sequence[Match]) -> list[Spliced]:
     """Regions that are marked and not covered by a match, largest first."""
-    labels, count = ndimage.label(reading.heatmap > THRESHOLD)
+    labels, count = ndimage.label(heatmap > THRESHOLD)
     covered = np.zeros(labels.shape, np.bool_)
     for match in matches:
         covered |= match.source_mask | match.target_mask
     regions = []
-    for index in range(1, count + 1):
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    for index in 1 + np.flatnonzero(areas >= LEAST_SHARE * labels.size):
         mask = labels == index
-        if mask.mean() >= LEAST_SHARE and covered[mask].mean() < EXPLAINED:
-            regions.append(Spliced(panel, mask, float(reading.heatmap[mask].mean())))
+        if covered[mask].mean() < EXPLAINED:
+            regions.append(Spliced(panel, mask, float(heatmap[mask].mean())))
     return sorted(regions, key=lambda one: -int(one.mask.sum()))
 
 
+def strongest(heatmap: NDArray[np.float32], panel: PreparedPanel) -> float:
+    """Strength of the strongest mark of a panel, off its rims; 0 where there is none."""
+    heatmap = without_rims(heatmap, panel)
+    marks = spliced(panel.name, heatmap, ())
+    return max((strength(heatmap, one.mask) for one in marks), default=0.0)
+
+
 def rare(
-    regions: Sequence[Spliced], reading: "PanelReading", null: NetworkNull, kind: str
+    regions: Sequence[Spliced], heatmap: NDArray[np.float32], null: NetworkNull, kind: str
 ) -> list[Spliced]:
     """Keep the regions that pristine panels of this modality seldom show, with their chance."""
     kept = []
     for one in regions:
-        chance, words = null.chance(strength(reading.heatmap, one.mask), kind)
+        chance, words = null.chance(strength(heatmap, one.mask), kind)
         if chance <= ALPHA:
             kept.append(replace(one, chance=chance, null=words))
     return kept
