@@ -92,3 +92,28 @@ def test_the_digest_is_of_what_is_said_not_of_how():
     same = read_recipe("labels = 0.5  # half\n" + HEAD + ONE, "b")
     other = read_recipe(HEAD + "labels = 0.6\n" + ONE, "c")
     assert one.digest == same.digest != other.digest
+
+
+def test_a_recipe_says_what_differs_from_its_base():
+    base = find_recipe("by_hand")
+    mine = read_recipe(
+        HEAD + 'base = "by_hand"\n[shapes]\nbox = 0.7\n[geometry]\nflip = 1\n' + ONE, "mine"
+    )
+    assert mine.look == base.look
+    assert mine.post == base.post
+    assert mine.modalities == base.modalities
+    assert list(mine.operations) == ["pristine"]
+    shapes, before = mine.operations["pristine"].shapes, base.operations["splice"].shapes
+    assert (shapes.box, shapes.contour, shapes.side) == (0.7, before.contour, before.side)
+    assert mine.operations["pristine"].geometry.flip == 1
+    assert read_recipe(HEAD + 'base = "by_hand"\n', "same").operations == base.operations
+    with pytest.raises(RecipeError, match="base: name one of by_hand"):
+        read_recipe(HEAD + 'base = "none"\n' + ONE, "mine")
+
+
+def test_a_base_is_part_of_the_digest():
+    alone = read_recipe(HEAD + ONE, "alone")
+    based = read_recipe(HEAD + 'base = "by_hand"\n' + ONE, "based")
+    assert alone.digest != based.digest
+    said = dict(find_recipe("by_hand").said) | dict(alone.said)
+    assert based.said == said

@@ -2,6 +2,7 @@
 
     format = "tamperscope-recipe/1"
     description = "..."
+    base = "by_hand"                   # a recipe by its name, which this one changes: see below
     size = [256, 256]                  # height, width of finished panels
     labels = 0.15                      # chance of labels on changed panels
     page = 0.3                         # chance that panels are cut with some of the page around
@@ -18,7 +19,9 @@
     [geometry]  [tone]  [shapes]  [blending]     # defaults of all operations
     [look]  [post]                               # of all panels, first and last
 
-Every key is optional but format and one operation; an unknown one is an error.
+Every key is optional but format and one operation; an unknown one is an error. With a base only
+what differs from it is said: tables are taken over key by key; ``[operations]``, if there is any,
+replaces all of the base's.
 """
 
 import dataclasses
@@ -42,7 +45,8 @@ from tamperscope.synth.settings import Look, Settings
 FORMAT = "tamperscope-recipe/1"
 GROUPS = ("geometry", "tone", "shapes", "blending")
 TOP = {
-    "format", "description", "size", "labels", "page", "modalities", "operations", "look", "post",
+    "format", "description", "base", "size", "labels", "page", "modalities", "operations", "look",
+    "post",
 }  # fmt: skip
 LEAST_SIDE, LARGEST_SIDE = 64, 2048
 SHARES = {
@@ -82,12 +86,12 @@ class Recipe:
     operations: Mapping[str, Settings]
     post: Post
     look: Look
-    text: str = field(repr=False)  # as it was read
+    said: Mapping[str, Any] = field(repr=False)  # as it was read, with what its base says
 
     @property
     def digest(self) -> str:
         """Hash of what the recipe says, comments and order aside."""
-        said = json.dumps(tomllib.loads(self.text), sort_keys=True)
+        said = json.dumps(self.said, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -126,6 +130,7 @@ def read_recipe(text: str, name: str) -> Recipe:
     if data.get("format") != FORMAT:
         raise RecipeError(f'recipe {name} must begin with format = "{FORMAT}"')
     _known(data, TOP | set(GROUPS), f"recipe {name}")
+    data = _on_its_base(data, name)
     post = _group(Post(), data.get("post", {}), f"recipe {name}, [post]")
     defaults = Settings()
     for group in GROUPS:
@@ -142,8 +147,24 @@ def read_recipe(text: str, name: str) -> Recipe:
         operations=operations,
         post=post,
         look=_group(Look(), data.get("look", {}), f"recipe {name}, [look]"),
-        text=text,
+        said=data,
     )
+
+
+def _on_its_base(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """Fill up what a recipe does not say with what its base says; without one it stays as it is."""
+    base = data.pop("base", None)
+    if base is None:
+        return data
+    where = f"recipe {name}, base"
+    if _string(base, where) not in recipe_names():
+        raise RecipeError(f"{where}: name one of {', '.join(recipe_names())}, got {base!r}")
+    whole = dict(find_recipe(base).said)
+    for key, value in data.items():
+        if key != "operations" and isinstance(value, dict) and isinstance(whole.get(key), dict):
+            value = whole[key] | value
+        whole[key] = value
+    return whole
 
 
 def _operations(tables: Any, defaults: Settings, name: str) -> dict[str, Settings]:
