@@ -9,8 +9,9 @@ processor time on the same forged panels (mirrored and, of pairs, exchanged anew
 and answer for panels whose sources none has seen: the corpus is split by origin. Beside them are
 the constant mask that marks every pixel and the classical detectors of a screening. Rows that the
 result file has already are kept (each names its commit), unless ``--anew`` is given.
-``--network "NAME: FIELD=VALUE FIELD=VALUE"`` names another network; ``matching`` (weight of the
-matching loss) and ``rate`` may be changed like a field.
+``--network "NAME: FIELD=VALUE FIELD=VALUE"`` names another network; ``matching`` and ``alone``
+(weights of the matching loss and of what a panel says alone) and ``rate`` may be changed like a
+field.
 
 Scores are pooled over all held-out panels, pristine ones included, at a probability of 0.5. What a
 network marks of *originals*, which only matching can find, and of *copies*, which may show an edge,
@@ -44,7 +45,7 @@ from tamperscope.synth.forge import make_sample
 from tamperscope.synth.opening import open_sources
 from tamperscope.synth.recipe import find_recipe
 from tamperscope.synth.sample import Sample
-from tamperscope.training.pair_losses import MATCHING, biotampernet_loss
+from tamperscope.training.pair_losses import MATCHING, WEIGHTS, biotampernet_loss
 from tamperscope.training.partners import flipped, partner_maps
 
 RESULTS = Path(__file__).parent / "results"
@@ -58,6 +59,7 @@ NETWORKS = (
     "without cross-attention: cross_attention=False",
 )
 RECIPES = ("edd", "idd", "cstd")
+OF_TRAINING = ("matching", "alone", "rate")  # what may be changed and is no field
 FORMAT = "tamperscope-pairs-check/1"
 SETTINGS = ("recipe", "minutes", "pool", "held", "size")  # that rows of one table share
 CONSTANT, CLASSICAL = "constant mask", "classical detectors"
@@ -157,8 +159,9 @@ def trained(
     seed: int = SEED,
 ) -> tuple[PairNetwork, int]:
     """Train a fresh network for so much processor time or so many steps; it and its steps."""
-    fields = {key: value for key, value in changes.items() if key not in ("matching", "rate")}
+    fields = {key: value for key, value in changes.items() if key not in OF_TRAINING}
     highest, matching = changes.get("rate", RATE), changes.get("matching", MATCHING)
+    weights = (changes.get("alone", WEIGHTS[0]), *WEIGHTS[1:])
     network = create_model("biotampernet_small", seed=seed, drop_path=0.0, **fields).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=highest, weight_decay=0.05)
     rng = np.random.default_rng([seed, 1])
@@ -175,6 +178,7 @@ def trained(
             answered(network, images),
             masks[0],
             masks[-1],
+            weights=weights,
             partners=(partners[0], partners[-1]),
             matching=matching,
             same=len(images) == 1,
