@@ -248,7 +248,7 @@ def difference(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
     low, high = found["interval"] or (math.nan, math.nan)
-    return f"{found['difference']:+.3f} ({low:+.3f} to {high:+.3f}), p {found['p']:.3f}"
+    return f"{found['difference']:+.3f} ({low:+.3f} to {high:+.3f}), p {found['p']:.2g}"
 
 
 SECTIONS = {
