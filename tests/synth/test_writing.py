@@ -22,14 +22,11 @@ from tamperscope.synth.writing import Task, write_set
 from tests.synth.panels import textured
 
 COUNT = 10
-RECIPE = read_recipe(
-    'format = "tamperscope-recipe/1"\nsize = [72, 80]\n'
-    + "".join(
-        f"[operations.{name}]\n"
-        for name in ("copy-move", "paste", "whole", "unrelated", "pristine", "lane-removed")
-    ),
-    "small",
+TEXT = 'format = "tamperscope-recipe/1"\nsize = [72, 80]\n' + "".join(
+    f"[operations.{name}]\n"
+    for name in ("copy-move", "paste", "whole", "unrelated", "pristine", "lane-removed")
 )
+RECIPE = read_recipe(TEXT, "small")
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +185,7 @@ def test_the_check_sees_a_mask_that_does_not_fit(whole, tmp_path):
 def test_the_bytes_do_not_depend_on_the_processors_instructions(whole, pictures, tmp_path):
     """OpenCV and NumPy without what they choose by processor (x86; elsewhere it says little)."""
     recipe = tmp_path / "small.toml"
-    recipe.write_text(RECIPE.text, encoding="utf-8")
+    recipe.write_text(TEXT, encoding="utf-8")
     plain = {
         "OPENCV_CPU_DISABLE": "AVX512_SKX,AVX2,FP16,AVX,FMA3,SSE4.2,SSE4.1,SSSE3",
         "OPENCV_IPP": "disabled",
@@ -209,7 +206,7 @@ def test_the_bytes_do_not_depend_on_the_processors_instructions(whole, pictures,
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(pictures, tmp_path):
     recipe = tmp_path / "small.toml"
-    recipe.write_text(RECIPE.text, encoding="utf-8")
+    recipe.write_text(TEXT, encoding="utf-8")
 
     def command(out):
         return [
