@@ -2,7 +2,7 @@
 
     python -m benchmarks.pairs_parts                     16 x 14 minutes of one core, and forging
     python -m benchmarks.pairs_parts --seed 1            one seed of each; others may run beside it
-    python -m benchmarks.pairs_parts --network "without strips: strips=False"
+    python -m benchmarks.pairs_parts --network "without the loss of a panel alone: alone=0.0"
 
 ``python -m benchmarks.pairs_check`` gives every network the same time, so that a part must pay for
 the steps it costs; here all take the same number of steps on the same batches, from several seeds,
@@ -161,6 +161,9 @@ def main(arguments: list[str]) -> None:
         for name, changes in map(parsed, options.network or NETWORKS):
             path = kept / f"{name.replace(' ', '_')}-{seed}.json"
             if path.exists():
+                known = json.loads(path.read_text(encoding="utf-8"))["changes"]
+                if known != changes:
+                    sys.exit(f"{path} is of {known}, not of {changes}; give it another name")
                 continue
             held = held or forged(*made, "valid", options.held, options.size, epoch=1)
             pool = pool or forged(*made, "train", options.pool, options.size, epoch=0)
