@@ -2,7 +2,7 @@
 
     V  = tokens(encoder(image))                     one encoder, all its scales on one grid
     a  = affinity map of V with itself, near cells suppressed
-    S  = V + conv1x1(mean of three AGSSM blocks of (V, a))
+    S  = V + conv1x1(mean of three AGSSM blocks of (V, g))   g: a, or the affinity map of the pair
     X1 = S1 + cross-attention(S1, S2), X2 = S2 + cross-attention(S2, S1), with the cross-affinity
     O  = decoder(conv1x1([S, X, affinity maps]), finer maps, image)
 

@@ -43,7 +43,8 @@ SCORE = (
 )
 CHANCE = (
     "share of the unaltered panels of 'chance_null' in which this network marks something at least "
-    "as strongly as its strongest mark in this picture; null where no such panels were looked at"
+    "as strongly as its strongest mark in this picture; extrapolated where it exceeds them all; "
+    "pictures of other styles are marked more often; null where no such panels were looked at"
 )
 
 SHOWN = 10  # pictures that the sentence on rare marks names
