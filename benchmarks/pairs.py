@@ -38,7 +38,7 @@ from tamperscope.runtime import metadata
 
 RESULT = Path(__file__).parent / "results" / "pairs.json"
 NETWORKS: dict[str, tuple[int, dict[str, Any]]] = {  # pixels of a side, and changed fields
-    "biotampernet_small": (256, {"guided_by": "pair"}),  # as the weights for pairs are
+    "biotampernet_small": (256, {"self_attention": False}),  # as the weights for pairs are
     "biotampernet_base": (512, {}),
 }
 FORMS = ("uncached", "cached", "rated", "shortlist")

@@ -1,6 +1,6 @@
 """What are the parts of BioTamperNet worth? Ablations of several seeds, at equal steps, paired.
 
-    python -m benchmarks.pairs_parts                     16 x 14 minutes of one core, and forging
+    python -m benchmarks.pairs_parts                     28 x 14 minutes of one core, and forging
     python -m benchmarks.pairs_parts --seed 1            one seed of each; others may run beside it
     python -m benchmarks.pairs_parts --network "without the loss of a panel alone: alone=0.0"
 
@@ -43,18 +43,22 @@ from tamperscope.runtime import commit, metadata
 
 TRAINED = Path(__file__).parent.parent / "examples" / "biotampernet_small_pairs.toml"
 WHOLE = "as it is"
+OTHERWISE = {
+    "without affinity": "affinity=False",
+    "without cross-attention": "cross_attention=False",
+    "CNN for the scan": "context='cnn' context_layers=4",
+    "attention for the scan": "context='attention' context_layers=4",
+    "with LayerNorm": "norm='layer'",
+    "with a global scan": "global_scan=True",
+}
+PUBLISHED = "with self-attention"
 NETWORKS = (
     WHOLE,
-    "without self-attention: self_attention=False",
-    "without cross-attention: cross_attention=False",
-    "CNN for the scan: context='cnn' context_layers=4",
-    "attention for the scan: context='attention' context_layers=4",
-    "with LayerNorm: norm='layer'",
-    "with a global scan: global_scan=True",
-    "without affinity: affinity=False",
-    "guided by each panel's own affinities: guided_by='self'",
+    *(f"{name}: {fields}" for name, fields in OTHERWISE.items()),
+    f"{PUBLISHED}: self_attention=True",
+    *(f"{PUBLISHED}, {name}: self_attention=True {fields}" for name, fields in OTHERWISE.items()),
 )
-"""The published ablations, and the published place of self-attention."""
+"""The published ablations, of the network that is shipped for pairs and of the published one."""
 FORMAT = "tamperscope-pairs-parts/1"
 SETTINGS = ("recipe", "steps", "pool", "held", "size")  # that trainings of one table share
 SCORES = ("pixel", "image")

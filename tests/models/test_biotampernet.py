@@ -37,10 +37,6 @@ ABLATIONS = {
     "ViT": {"encoder": "vit"},
     "convolutions": {"encoder": "conv"},
     "coarser grid": {"grid": 4},
-    "guided by the pair": {"guided_by": "pair"},
-    "guided by the pair, without affinity": {"guided_by": "pair", "affinity": False},
-    "guided by the pair, without self-attention": {"guided_by": "pair", "self_attention": False},
-    "guided by the pair, without cross-attention": {"guided_by": "pair", "cross_attention": False},
 }
 
 
@@ -58,14 +54,13 @@ def stirred(network, seed=1):
     return network
 
 
-@pytest.fixture(scope="module", params=["self", "pair"])
-def network(request):
-    return stirred(create_model("biotampernet_test", guided_by=request.param)).eval()
+@pytest.fixture(scope="module")
+def network():
+    return stirred(create_model("biotampernet_test")).eval()
 
 
 @pytest.fixture(scope="module")
-def reference():
-    network = stirred(create_model("biotampernet_test")).eval()
+def reference(network):
     with torch.no_grad():
         return network(drawn(2, 3, 64, 64), drawn(2, 3, 64, 64, seed=1))
 
@@ -127,7 +122,7 @@ def test_an_ablation_lacks_what_it_is_named_after():
         network = create_model("biotampernet_test", **changes).eval()
         with torch.no_grad():
             features = network.encode(drawn(1, 3, 64, 64))
-            seen = network.look(features, features)  # guided by itself: no need to meet
+            seen = network.look(features, features)
         return network, features, seen
 
     network, features, seen = answer(affinity=False)
@@ -175,29 +170,8 @@ def test_features_of_a_panel_serve_all_its_pairs(network):
     with torch.no_grad():
         one, two, three = (network.encode(image) for image in (a, b, c))
         for partner, image in ((two, b), (three, c)):
-            met, theirs = network.met(one, partner)
-            mask = network.draw(met, network.look(met, theirs)).mask
+            mask = network.draw(one, network.look(one, partner)).mask
             torch.testing.assert_close(mask, network(a, image).first.mask, rtol=1e-4, atol=1e-5)
-
-
-def test_what_guides_self_attention_is_one_panel_or_the_pair():
-    a, b, c = (drawn(1, 3, 64, 64, seed=seed) for seed in range(3))
-
-    def alone(guided_by, partner):
-        network = stirred(create_model("biotampernet_test", guided_by=guided_by)).eval()
-        with torch.no_grad():
-            one, two = network.met(network.encode(a), network.encode(partner))
-            return network.look(one, two).alone
-
-    torch.testing.assert_close(alone("self", b), alone("self", c))
-    assert not torch.allclose(alone("pair", b), alone("pair", c), atol=1e-4)
-
-
-def test_panels_that_a_pair_guides_must_meet_before_they_look():
-    network = create_model("biotampernet_test", guided_by="pair").eval()
-    panel = network.encode(drawn(1, 3, 64, 64))
-    with pytest.raises(ValueError, match="have not met"):
-        network.look(panel, panel)
 
 
 def test_training_and_prediction_compute_the_same_affinities(network, monkeypatch):

@@ -2,7 +2,7 @@
 
     V  = tokens(encoder(image))                     one encoder, all its scales on one grid
     a  = affinity map of V with itself, near cells suppressed
-    S  = V + conv1x1(mean of three AGSSM blocks of (V, g))   g: a, or the affinity map of the pair
+    S  = V + conv1x1(mean of three AGSSM blocks of (V, a))
     X1 = S1 + cross-attention(S1, S2), X2 = S2 + cross-attention(S2, S1), with the cross-affinity
     O  = decoder(conv1x1([S, X, affinity maps]), finer maps, image)
 
@@ -16,7 +16,6 @@ itself, near cells suppressed, instead of with its other half: no mask is needed
 edges. Both images go through the same weights, so swapped inputs give swapped outputs.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -152,9 +151,7 @@ class BioTamperNet(PairNetwork):
                 parts.append(strongest(rows, self.config.top_k, count))
                 kept = rows if self.training else None
             affinity = self.refine(parts, embedding.grid)
-        ready = self.config.guided_by == "self"
-        if ready:
-            tokens = self.attended(tokens, affinity)
+        tokens = self.attended(tokens, affinity)
         skip4, skip8 = self.decoder.skips(maps[0], maps[1])
         return PanelFeatures(
             size=(image.shape[2], image.shape[3]),
@@ -163,15 +160,10 @@ class BioTamperNet(PairNetwork):
             skip4=skip4,
             skip8=skip8,
             embedding=embedding,
-            keys=self.keys_of(tokens) if ready else None,
+            keys=self.cross.keys(tokens) if self.cross.attend else None,
             affinity=affinity,
             rows=kept,
-            ready=ready,
         )
-
-    def keys_of(self, tokens: Tensor) -> Tensor | None:
-        """Keys for cross-attention; None without."""
-        return self.cross.keys(tokens) if self.cross.attend else None
 
     def embedded(self, image: Tensor, maps: list[Tensor], tokens: Tensor) -> Embedding | None:
         """Embed the cells of padded images for comparison; None without affinity.
@@ -211,23 +203,8 @@ class BioTamperNet(PairNetwork):
             tokens = tokens + self.join(blocks.mean(dim=0))
         return tokens if self.whole is None else self.whole(tokens)
 
-    def meet(
-        self, panel: PanelFeatures, other: PanelFeatures, *, same: bool = False
-    ) -> PanelFeatures:
-        """Self-attention guided by the affinities of a pair; the panel itself where its own did."""
-        if self.config.guided_by == "self":
-            return panel
-        met = None
-        one, two = panel.embedding, other.embedding
-        if self.cross_similarity is not None and one is not None and two is not None:
-            met = self.cross.meet(one, two, self.cross_similarity, same=same)
-        tokens = self.attended(panel.tokens, None if met is None else met.affinity)
-        return replace(panel, tokens=tokens, keys=self.keys_of(tokens), met=met, ready=True)
-
     def look(self, panel: PanelFeatures, other: PanelFeatures, *, same: bool = False) -> Seen:
         """Cross-attention and cross-affinity, one way, and what the heads say of the cells."""
-        if not (panel.ready and other.ready):
-            raise ValueError("these panels have not met; self-attention waits for a partner")
         crossed, affinity, rows = self.cross(
             panel.tokens,
             panel.embedding,
@@ -235,16 +212,14 @@ class BioTamperNet(PairNetwork):
             other.embedding,
             self.cross_similarity,
             same=same,
-            met=panel.met,
         )
         parts = [panel.tokens]
         if self.config.cross_attention:
             parts.append(crossed)
         parts += [x[..., None] for x in (panel.affinity, affinity) if x is not None]
-        guide = panel.affinity if panel.met is None else panel.met.affinity
         return Seen(
             fused=self.fuse(torch.cat(parts, dim=-1)),
-            alone=cell_logits(self.head_alone, panel.tokens, guide),
+            alone=cell_logits(self.head_alone, panel.tokens, panel.affinity),
             crossed=cell_logits(self.head_crossed, crossed, affinity),
             affinity=affinity,
             rows=rows,

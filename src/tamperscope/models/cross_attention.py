@@ -10,7 +10,6 @@ cell are refined into a map of their own, which the decoder gets beside the atte
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,18 +22,6 @@ from tamperscope.models.affinity import (
     Strongest,
     strongest,
 )
-
-
-@dataclass(frozen=True)
-class Met:
-    """What a panel's cells have found in its partner, before any of them looks there."""
-
-    affinity: Tensor  # logits of the cross-affinity map, (batch, rows, columns)
-    rows: Rows | None  # that it was made from, in training only
-
-    def roll(self, count: int) -> "Met":
-        """Move the maps of the batch on by ``count``."""
-        return Met(self.affinity.roll(count, 0), None)
 
 
 class CrossAttention(nn.Module):
@@ -74,7 +61,6 @@ class CrossAttention(nn.Module):
         similarity: Similarity | None,
         *,
         same: bool,
-        met: Met | None = None,
     ) -> tuple[Tensor, Tensor | None, Rows | None]:
         """Look from one panel at another.
 
@@ -86,18 +72,14 @@ class CrossAttention(nn.Module):
             other: The embedding of that panel.
             similarity: Between the two; None is the ablation without affinity.
             same: Whether both are one image.
-            met: What :meth:`meet` made of the two, where they have met.
 
         Returns:
             Tokens with what was seen added; the logits of the cross-affinity map, (batch, rows,
             columns), None without affinity; and in training, to be learned from, its rows.
         """
-        if met is not None and (met.rows is not None or not self.attend):
-            blocks: Iterable[Rows | None] = [met.rows]
-        elif similarity is not None:
+        blocks: Iterable[Rows | None] = [None]
+        if similarity is not None:
             blocks = similarity.rows(embedding, other, same=same)
-        else:
-            blocks = [None]
         queries = self.split(self.query(tokens.flatten(1, 2))) if self.attend else None
         seen: list[Tensor] = []
         strong: list[Strongest] = []
@@ -105,32 +87,14 @@ class CrossAttention(nn.Module):
         for rows in blocks:
             if queries is not None and other_keys is not None:
                 seen.append(self.attended(queries, other_keys, rows))
-            if rows is not None and met is None:
+            if rows is not None:
                 strong.append(strongest(rows, self.top_k, embedding.query.shape[1]))
             whole = rows if self.training else None
         if seen:
             tokens = tokens + self.out(torch.cat(seen, dim=1)).view_as(tokens)
-        if met is not None:
-            return tokens, met.affinity, whole
         if self.refine is None or not strong:
             return tokens, None, None
         return tokens, self.refine(strong, embedding.grid), whole
-
-    def meet(
-        self, embedding: Embedding, other: Embedding, similarity: Similarity, *, same: bool
-    ) -> Met:
-        """Compute the affinity map alone, before any cell looks at another.
-
-        Raises:
-            ValueError: The network was built without affinity.
-        """
-        if self.refine is None:
-            raise ValueError("without affinity there is nothing that panels could meet by")
-        strong, whole = [], None
-        for rows in similarity.rows(embedding, other, same=same):
-            strong.append(strongest(rows, self.top_k, embedding.query.shape[1]))
-            whole = rows if self.training else None
-        return Met(self.refine(strong, embedding.grid), whole)
 
     def attended(self, queries: Tensor, keys: Tensor, rows: Rows | None) -> Tensor:
         """Attend from all cells, or from those of ``rows``: (batch, cell, channel)."""

@@ -10,7 +10,6 @@ from tamperscope.models.pair_encoders import ENCODERS, EncoderKind
 VIT_DEPTH = 12
 Single = Literal["self", "halves", "both"]
 Descriptor = Literal["encoder", "local", "turned"]
-Guide = Literal["self", "pair"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ class BioTamperNetConfig:
     mlp_ratio: float = 4.0  # hidden width of AGSSM's MLP over the width
     norm: Norm = "batch"  # LayerNorm is an ablation
     self_attention: bool = True  # False leaves AGSSM out
-    guided_by: Guide = "self"  # whose affinities guide AGSSM: the panel's own, or the pair's
     cross_attention: bool = True  # False leaves the attention out; affinities still cross over
     global_scan: bool = False  # one more scan over the whole map after AGSSM
     decoder_width: int = 128
@@ -56,7 +54,7 @@ class BioTamperNetConfig:
     def __post_init__(self) -> None:
         choices = {"encoder": ENCODERS, "single": get_args(Single), "norm": get_args(Norm)}
         choices |= {"context": get_args(Context), "rotary": get_args(Rotary)}
-        choices |= {"descriptor": get_args(Descriptor), "guided_by": get_args(Guide)}
+        choices |= {"descriptor": get_args(Descriptor)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")

@@ -5,9 +5,8 @@ the two of a pair may differ in size. ``network(first, second)`` is all of it. A
 panels takes the steps apart, so that what belongs to one panel is computed once:
 
     features = network.encode(image)                     once a panel
-    one, other = network.met(features, other_features)   once a pair
-    seen = network.look(one, other)                      each way of each pair; cells only
-    pixels = network.draw(one, seen)                     where a mask is wanted
+    seen = network.look(features, other_features)        each way of each pair; cells only
+    pixels = network.draw(features, seen)                where a mask is wanted
 
 Logits above 0 mean: this pixel is part of something reused or pasted. Where a network tells roles
 apart, a second logit says whether the pixel is the copy (above 0) or the original.
@@ -21,7 +20,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tamperscope.models.affinity import Embedding, Rows, Similarity
-from tamperscope.models.cross_attention import Met
 from tamperscope.models.network import ConfiguredModule, Size, check_image
 
 TOP_SHARE = 0.01  # of the pixels of a mask, whose mean probability is its score
@@ -33,15 +31,13 @@ class PanelFeatures:
 
     size: Size  # of the images as given; everything below is of the padded ones
     image: Tensor  # normalised, (batch, 3, height, width)
-    tokens: Tensor  # (batch, rows, columns, channel), after self-attention once it is ready
+    tokens: Tensor  # (batch, rows, columns, channel), after self-attention
     skip4: Tensor  # for the decoder, at a quarter of the size
     skip8: Tensor  # at an eighth
     embedding: Embedding | None  # for affinities; None without affinity
     keys: Tensor | None  # for cross-attention; None without
     affinity: Tensor | None  # logits of the self-affinity map, (batch, rows, columns)
     rows: Rows | None = None  # of the self-affinity, in training only
-    met: Met | None = None  # affinities with the partner, where they guided self-attention
-    ready: bool = True  # whether self-attention is behind it, or waits for a partner to meet
 
     def partners(self) -> "PanelFeatures":
         """Exchange the halves of the batch, so that each panel's partner takes its place."""
@@ -51,10 +47,8 @@ class PanelFeatures:
             for name, value in vars(self).items()
             if isinstance(value, Tensor)
         }
-        for name in ("embedding", "met"):
-            kept = getattr(self, name)
-            if kept is not None:
-                moved[name] = kept.roll(half)
+        if self.embedding is not None:
+            moved["embedding"] = self.embedding.roll(half)
         return replace(self, rows=None, **moved)
 
 
@@ -146,35 +140,13 @@ class PairNetwork(ConfiguredModule):
         """Compute what belongs to a panel alone."""
         raise NotImplementedError
 
-    def meet(
-        self, panel: PanelFeatures, other: PanelFeatures, *, same: bool = False
-    ) -> PanelFeatures:
-        """Tell ``panel`` which of its cells have a partner in ``other``, if it asks for that.
-
-        Args:
-            panel: Encoded; not changed.
-            other: Its partner, encoded; batch sizes agree.
-            same: Whether both are one image: a cell is then not its own partner.
-        """
-        raise NotImplementedError
-
-    def met(
-        self, first: PanelFeatures, second: PanelFeatures, *, same: bool = False
-    ) -> tuple[PanelFeatures, PanelFeatures]:
-        """Let two panels meet each other; one with itself meets once."""
-        one = self.meet(first, second, same=same)
-        return one, one if first is second else self.meet(second, first, same=same)
-
     def look(self, panel: PanelFeatures, other: PanelFeatures, *, same: bool = False) -> Seen:
-        """Let the cells of ``panel`` look at those of ``other``; both have met.
+        """Let the cells of ``panel`` look at those of ``other``.
 
         Args:
             panel: Whose mask is wanted.
             other: Its partner; batch sizes agree.
             same: Whether both are one image: a cell is then not its own partner.
-
-        Raises:
-            ValueError: A panel has not met its partner, and this network needs it to.
         """
         raise NotImplementedError
 
@@ -200,17 +172,15 @@ class PairNetwork(ConfiguredModule):
         if len(first) != len(second):
             raise ValueError(f"{len(first)} images have {len(second)} partners")
         if same and first is second:
-            encoded = self.encode(first)
-            one, _ = self.met(encoded, encoded, same=True)
+            one = self.encode(first)
             answer = self.draw(one, self.look(one, one, same=True))
             return PairLogits(answer, answer)
         if first.shape == second.shape:  # as one batch: one pass, and one set of batch statistics
-            encoded = self.encode(torch.cat((first, second)))
-            both = self.meet(encoded, encoded.partners(), same=same)
+            both = self.encode(torch.cat((first, second)))
             return PairLogits(
                 *self.draw(both, self.look(both, both.partners(), same=same)).halves()
             )
-        one, two = self.met(self.encode(first), self.encode(second), same=same)
+        one, two = self.encode(first), self.encode(second)
         return PairLogits(
             self.draw(one, self.look(one, two, same=same)),
             self.draw(two, self.look(two, one, same=same)),

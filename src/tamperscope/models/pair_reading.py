@@ -106,24 +106,26 @@ class PairReader:
         The lower of the two panels' scores, as :attr:`PairReading.score`, of the answer after
         cross-attention; of the drawn masks where the network has no such answer.
         """
-        one, two = self.network.met(first.features, second.features)
-        seen = [self.network.look(a, b) for a, b in ((one, two), (two, one))]
-        if any(side.crossed is None for side in seen):
+        seen = [
+            self.network.look(one.features, other.features)
+            for one, other in ((first, second), (second, first))
+        ]
+        if any(one.crossed is None for one in seen):
             return self.compare(first, second).score
         return min(
-            float(mask_score(side.crossed[:, 0].float().sigmoid()))
-            for side in seen
-            if side.crossed is not None
+            float(mask_score(one.crossed[:, 0].float().sigmoid()))
+            for one in seen
+            if one.crossed is not None
         )
 
     @torch.inference_mode()
     def compare(self, first: ReadPanel, second: ReadPanel) -> PairReading:
         """Mark what two panels share."""
-        one, two = self.network.met(first.features, second.features)
-        there, back = (
-            self.network.draw(a, self.network.look(a, b)) for a, b in ((one, two), (two, one))
+        one, two = (
+            self.network.draw(a.features, self.network.look(a.features, b.features))
+            for a, b in ((first, second), (second, first))
         )
-        return PairReading(reading(there, first.size), reading(back, second.size))
+        return PairReading(reading(one, first.size), reading(two, second.size))
 
     @torch.inference_mode()
     def alone(self, panel: ReadPanel) -> PanelReading:
@@ -192,9 +194,7 @@ class PairReader:
             ValueError: The network was built without affinity.
         """
         partner = panel if other is None else other
-        same = other is None
-        one, two = self.network.met(panel.features, partner.features, same=same)
-        seen = self.network.look(one, two, same=same)
+        seen = self.network.look(panel.features, partner.features, same=other is None)
         if panel.features.affinity is None or seen.affinity is None:
             raise ValueError("this network was built without affinity; there is nothing to show")
         alone, crossed = (
@@ -227,8 +227,7 @@ def single_logits(
     answers = []
     if how in ("self", "both") or not cuts:
         whole = network.encode(image) if features is None else features
-        met, _ = network.met(whole, whole, same=True)
-        answers.append(network.draw(met, network.look(met, met, same=True)))
+        answers.append(network.draw(whole, network.look(whole, whole, same=True)))
     if how in ("halves", "both") and cuts:
         answers.append(cut_logits(network, image, cuts))
     if len(answers) == 1:
