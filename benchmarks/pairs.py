@@ -37,10 +37,7 @@ from tamperscope.models.weights import empty_network
 from tamperscope.runtime import metadata
 
 RESULT = Path(__file__).parent / "results" / "pairs.json"
-NETWORKS: dict[str, tuple[int, dict[str, Any]]] = {  # pixels of a side, and changed fields
-    "biotampernet_small": (256, {"self_attention": False}),  # as the weights for pairs are
-    "biotampernet_base": (512, {}),
-}
+NETWORKS = {"biotampernet_small": 256, "biotampernet_base": 512}
 FORMS = ("uncached", "cached", "rated", "shortlist")
 SEED = 0
 DOCUMENT = 60  # panels of the document that the figures are extrapolated to
@@ -112,10 +109,9 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def measured(name: str, count: int, rounds: int) -> dict[str, Any]:
+def measured(name: str, size: int, count: int, rounds: int) -> dict[str, Any]:
     """Time every form in turns."""
-    size, changes = NETWORKS[name]
-    reader = PairReader(create_model(name, seed=SEED, **changes))
+    reader = PairReader(create_model(name, seed=SEED))
     panels = drawn_panels(count, size)
     forms = forms_of(reader, panels)
     difference = refuse_on_disagreement(name, forms)
@@ -127,10 +123,9 @@ def measured(name: str, count: int, rounds: int) -> dict[str, Any]:
     median = {form: float(np.median(values)) for form, values in seconds.items()}
     each = steps(reader, panels, 3 * rounds)
     document = DOCUMENT * (DOCUMENT - 1) // 2
-    counted = complexity(empty_network(name, changes), size, size, training=False)
+    counted = complexity(empty_network(name, {}), size, size, training=False)
     return {
         "size": size,
-        "changes": changes,
         "panels": count,
         "pairs": pairs,
         "largest_difference": difference,
@@ -153,19 +148,18 @@ def measured(name: str, count: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def peak_of_own_process(name: str, threads: int) -> dict[str, float]:
+def peak_of_own_process(name: str, size: int, threads: int) -> dict[str, float]:
     """Compare one pair in a fresh process and return its memory in megabytes."""
-    command = [sys.executable, "-m", "benchmarks.pairs", "--memory", name]
+    command = [sys.executable, "-m", "benchmarks.pairs", "--memory", name, str(size)]
     done = subprocess.run(
         [*command, "--threads", str(threads)], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def print_memory(name: str) -> None:
+def print_memory(name: str, size: int) -> None:
     """Print memory before and at the peak of one pair, as JSON."""
-    size, changes = NETWORKS[name]
-    reader = PairReader(create_model(name, seed=SEED, **changes))
+    reader = PairReader(create_model(name, seed=SEED))
     panels = drawn_panels(2, size)
     before = peak_memory()
     reader.compare(*(reader.read(panel) for panel in panels))
@@ -179,18 +173,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--panels", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--memory", metavar="NETWORK", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", nargs=2, metavar=("NETWORK", "SIZE"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     if options.memory:
-        print_memory(options.memory)
+        print_memory(options.memory[0], int(options.memory[1]))
         return
     networks = ["biotampernet_small"] if options.quick else list(NETWORKS)
     panels = min(options.panels, 6) if options.quick else options.panels
     result = metadata(seed=SEED, threads=options.threads, rounds=options.rounds)
     for name in networks:
-        row = measured(name, panels, options.rounds)
-        row["memory"] = peak_of_own_process(name, options.threads)
+        row = measured(name, NETWORKS[name], panels, options.rounds)
+        row["memory"] = peak_of_own_process(name, NETWORKS[name], options.threads)
         result[name] = row
         report(name, row)
     options.out.parent.mkdir(exist_ok=True)

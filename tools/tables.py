@@ -215,7 +215,8 @@ def ablations(result: dict[str, Any]) -> str:
         f"Each network learned for {asked['minutes']:g} processor minutes from the same "
         f"{asked['pool']:,} samples of {asked['size']} x {asked['size']} pixels (steps of 8) and "
         f"answers for {held['samples']} of held-out sources, {held['changed']} of them changed; "
-        "all at a probability of 0.5. One seed.\n",
+        "all at a probability of 0.5. One seed. Unless its row says otherwise, a network has "
+        "self-attention, which the weights for pairs that come with the program do without.\n",
         table(["", "steps", "pixel MCC", "pixel F1", "image MCC", "image AUC"], rows),
     ])  # fmt: skip
 
@@ -237,8 +238,10 @@ def parts(result: dict[str, Any]) -> str:
         f"Each network learned for {asked['steps']:,} steps of 8 from the same {asked['pool']:,} "
         f"samples of {asked['size']} x {asked['size']} pixels and answers for {held['samples']} of "
         f"held-out sources, {held['changed']} of them changed; at a probability of 0.5, all seeds "
-        "pooled, then each. Less and more are against the network as it is, on the same samples "
-        "and seeds, with intervals by source.\n",
+        "pooled, then each. The network as it is has no self-attention, like the weights for "
+        "pairs that come with the program; with self-attention it is the published one. Less and "
+        "more are against the network as it is, on the same samples and seeds, with intervals by "
+        "source.\n",
         table(["", "pixel MCC", "less or more", "image MCC", "less or more", "image AUC"], rows),
     ])  # fmt: skip
 
