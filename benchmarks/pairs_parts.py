@@ -2,7 +2,7 @@
 
     python -m benchmarks.pairs_parts                     28 x 14 minutes of one core, and forging
     python -m benchmarks.pairs_parts --seed 1            one seed of each; others may run beside it
-    python -m benchmarks.pairs_parts --network "wide: width=192 self_attention=True"
+    python -m benchmarks.pairs_parts --network "wider: width=192"
 
 ``python -m benchmarks.pairs_check`` gives every network the same time, so that a part must pay for
 the steps it costs; here all take the same number of steps on the same batches, from several seeds,
