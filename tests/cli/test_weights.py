@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 from tamperscope.cli import main
 from tamperscope.models.weights import load_weights, read_card
+from tamperscope.shipped import shipped_names
 from tests.models.recordings import official_state_dict
 
 NOISEPRINT = "modal_extractor.noiseprint."
@@ -96,3 +97,14 @@ def test_showing_a_broken_file_is_one_line(tmp_path):
     assert result.output.startswith("Error: ")
     assert "not a whole safetensors file" in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_weights_that_come_with_the_program_are_shown_by_name(tmp_path):
+    for name in shipped_names():
+        shown = run("show", name)
+        assert shown.exit_code == 0, shown.output
+        assert f"{name}.safetensors" in shown.output
+        assert "Apache-2.0" in shown.output
+    missing = run("show", "nothing_small")
+    assert missing.exit_code == 2
+    assert "nothing_small is not there; with the program come biotampernet_small" in missing.output

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tamperscope.errors import OutputError, WeightsError
+from tamperscope.shipped import shipped_names, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,12 +157,21 @@ def started(
 def show(file: Path) -> None:
     """Print the card of a weights file, after making sure that its tensors are whole.
 
+    FILE may also be the name of weights that come with the program.
+
     \b
-    Example:
+    Examples:
       tamperscope weights show forma.safetensors
+      tamperscope weights show biotampernet_small_seams
     """  # noqa: D301 (click needs the character)
     from tamperscope.models.weights import load_weights, read_card, stored_types  # torch
 
+    if not file.exists():
+        if str(file) not in shipped_names():
+            raise WeightsError(
+                f"{file} is not there; with the program come {', '.join(shipped_names())}"
+            )
+        file = weights_of(str(file), None)
     card = read_card(file)
     network = load_weights(file, for_training=True)
     rows = {
