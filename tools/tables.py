@@ -239,7 +239,7 @@ def parts(result: dict[str, Any]) -> str:
         f"samples of {asked['size']} x {asked['size']} pixels and answers for {held['samples']} of "
         f"held-out sources, {held['changed']} of them changed; at a probability of 0.5, all seeds "
         "pooled, then each. The network as it is has no self-attention, like the weights for "
-        "pairs that come with the program; with self-attention it is the published one. Less and "
+        "pairs that come with the program; the paper's network has it. Less and "
         "more are against the network as it is, on the same samples and seeds, with intervals by "
         "source.\n",
         table(["", "pixel MCC", "less or more", "image MCC", "less or more", "image AUC"], rows),
